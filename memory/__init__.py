@@ -1,0 +1,1 @@
+"""Memory: what is kept of a stream, and how it is found again."""

@@ -1,0 +1,228 @@
+"""The types memory is made of: observations, segments, notes, turns.
+
+All are frozen and hold only plain values and arrays, so that a snapshot of memory is a
+tuple of references: taking one copies nothing, and later watching cannot change it.
+
+An observation becomes *known* at some stream time (:attr:`known_at`): an utterance when
+it has been spoken to its end, a picture at once. A question put at stream time ``t`` may
+use only what was known at ``t``; :meth:`Segment.as_of` is the one place that enforces it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in normalised [0, 1] image coordinates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One spoken word with its start and end in stream seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Speech between two pauses, with its words where the recogniser timed them."""
+
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+    confidence: float = 1.0
+
+    @property
+    def time(self) -> float:
+        return self.start
+
+    @property
+    def known_at(self) -> float:
+        return self.end
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenText:
+    """Text read in the picture at ``time``; ``box`` is where it stands."""
+
+    time: float
+    text: str
+    box: Box
+    confidence: float
+
+    @property
+    def known_at(self) -> float:
+        return self.time
+
+
+@dataclass(frozen=True, slots=True)
+class SeenObject:
+    """Something a classifier or detector named in the picture at ``time``.
+
+    ``confidence`` is kept as the model gave it; below the engine's stated floor the
+    label is shown as uncertain and never answers a question by itself.
+    """
+
+    time: float
+    label: str
+    confidence: float
+    box: Box | None = None
+
+    @property
+    def known_at(self) -> float:
+        return self.time
+
+
+@dataclass(frozen=True, slots=True)
+class SceneChange:
+    """A cut or a sudden change of the whole picture; ``score`` in [0, 1]."""
+
+    time: float
+    score: float
+
+    @property
+    def known_at(self) -> float:
+        return self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Cheap facts about the picture at ``time``.
+
+    Attributes:
+        motion: share of the picture that moved since the last sampled frame, [0, 1].
+        brightness: mean luma, [0, 1].
+        colours: names of the dominant colours, most common first.
+        faces: where faces are.
+    """
+
+    time: float
+    motion: float
+    brightness: float
+    colours: tuple[str, ...] = ()
+    faces: tuple[Box, ...] = ()
+
+    @property
+    def known_at(self) -> float:
+        return self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Fixation:
+    """A gaze that rested at ``x, y`` (normalised) from ``start`` to ``end``.
+
+    ``target`` says in words what was looked at, as far as perception could tell.
+    """
+
+    start: float
+    end: float
+    x: float
+    y: float
+    target: str = ""
+
+    @property
+    def time(self) -> float:
+        return self.start
+
+    @property
+    def known_at(self) -> float:
+        return self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The stream was away from ``start`` to ``end``; ``reason`` says why."""
+
+    start: float
+    end: float
+    reason: str
+
+    @property
+    def time(self) -> float:
+        return self.start
+
+    @property
+    def known_at(self) -> float:
+        return self.end
+
+
+Observation = Utterance | ScreenText | SeenObject | SceneChange | Look | Fixation | Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line the reasoner wrote about the stretch from ``start`` to ``end``."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question put at stream time ``time`` and the answer it got."""
+
+    time: float
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A stretch of the stream: the unit of memory.
+
+    Attributes:
+        index: position in the session, from 0, without holes.
+        start, end: stream time in seconds; ``end`` of one is ``start`` of the next.
+        observations: ordered by ``(known_at, time)``. An utterance belongs to the segment in
+            which it began, so its end may lie after the segment's.
+        closed_by: ``"scene"``, ``"pause"``, ``"length"`` or ``"end"``.
+        thumbnail: a small JPEG, or empty where there was no picture.
+        features: visual features of the sampled frames, ``float16`` of shape
+            ``(T, H, W, D)`` with the times in ``feature_times``; None where none were kept.
+        source: name of the source, where a session watches several.
+        level: 0 for a segment as watched; 1 and up for consolidated episodes.
+    """
+
+    index: int
+    start: float
+    end: float
+    observations: tuple[Observation, ...]
+    closed_by: str
+    thumbnail: bytes = b""
+    features: NDArray[np.float16] | None = None
+    feature_times: tuple[float, ...] = ()
+    source: str = ""
+    level: int = 0
+    note: Note | None = field(default=None)
+
+    @property
+    def known_at(self) -> float:
+        """Stream time from which the whole segment may be used."""
+        return max([self.end, *(o.known_at for o in self.observations)])
+
+    def as_of(self, time: float) -> Segment | None:
+        """This segment as it was known at stream ``time``, or None if it had not begun.
+
+        What became known later is cut away, and so are the note and the features of
+        later frames.
+        """
+        if self.start > time:
+            return None
+        if self.known_at <= time:
+            return self
+        kept = sum(1 for t in self.feature_times if t <= time)
+        return replace(
+            self,
+            end=min(self.end, time),
+            observations=tuple(o for o in self.observations if o.known_at <= time),
+            features=None if self.features is None or kept == 0 else self.features[:kept],
+            feature_times=self.feature_times[:kept],
+            note=None,
+        )

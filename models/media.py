@@ -1,0 +1,67 @@
+"""The media types that flow from a source to the models.
+
+Every time is *stream time*: seconds on the source's own clock (its presentation
+time stamps), as a float. Nothing here knows about wall-clock time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+"""Samples per second of every :class:`AudioChunk`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One upright picture of the stream.
+
+    Attributes:
+        time: stream time in seconds.
+        image: RGB pixels, ``uint8``, shape ``(height, width, 3)``.
+    """
+
+    time: float
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioChunk:
+    """A run of mono sound.
+
+    Attributes:
+        time: stream time of the first sample, in seconds.
+        samples: ``float32`` in [-1, 1] at :data:`SAMPLE_RATE`, shape ``(n,)``.
+    """
+
+    time: float
+    samples: NDArray[np.float32]
+
+    @property
+    def end(self) -> float:
+        """Stream time just after the last sample, in seconds."""
+        return self.time + len(self.samples) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class GazeSample:
+    """One point of regard.
+
+    Attributes:
+        time: stream time in seconds.
+        x: horizontal position in the image, normalised: 0 is left, 1 is right.
+        y: vertical position in the image, normalised: 0 is top, 1 is bottom.
+            Values outside [0, 1] are a gaze outside the picture; NaN is a lost eye.
+        confidence: the tracker's own, in [0, 1].
+    """
+
+    time: float
+    x: float
+    y: float
+    confidence: float = 1.0
+
+
+Media = Frame | AudioChunk | GazeSample

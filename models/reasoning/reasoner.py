@@ -1,0 +1,140 @@
+"""What every reasoner is: it watches passages, and answers questions about them.
+
+A *passage* is a segment as the reasoner reads it: words, and visual features where the
+model takes them. Memory's own types stay outside: the pipeline renders a segment into a
+passage (``pipeline/evidence.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ReasonerError(Exception):
+    """The reasoner cannot do what was asked; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One observation in words: what a quotation can be taken from.
+
+    ``kind`` is ``"heard"``, ``"read"``, ``"seen"``, ``"look"``, ``"gaze"``, ``"note"`` or
+    ``"gap"``; ``certain`` is False for a label below the confidence floor.
+    """
+
+    start: float
+    end: float
+    kind: str
+    text: str
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """A stretch of the stream as the reasoner reads it.
+
+    Attributes:
+        start, end: stream time in seconds.
+        lines: what was observed, in time order.
+        frames: RGB ``uint8`` pictures of shape ``(H, W, 3)`` with ``frame_times``; empty
+            for a reasoner that reads words alone.
+        audio: mono ``float32`` at 16 kHz covering ``start`` to ``end``, or None.
+    """
+
+    start: float
+    end: float
+    lines: tuple[Line, ...]
+    frames: tuple[NDArray[np.uint8], ...] = ()
+    frame_times: tuple[float, ...] = ()
+    audio: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An earlier question and its answer, with the stream time it was put."""
+
+    time: float
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is put before the reasoner for one question.
+
+    Attributes:
+        time: stream time of the question; nothing in here is later.
+        passages: the chosen few in full (slow), in time order.
+        history: earlier exchanges of this conversation, oldest first.
+    """
+
+    time: float
+    passages: tuple[Passage, ...]
+    history: tuple[Exchange, ...] = ()
+
+
+@dataclass(slots=True)
+class Counts:
+    """Tokens spent on one answer: ``fast`` in the shared context, ``slow`` brought in for
+    this question, ``text`` of the question and instructions, ``generated``."""
+
+    fast: int = 0
+    slow: int = 0
+    text: int = 0
+    generated: int = 0
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer under way: iterate it for text pieces; ``counts`` is final afterwards.
+
+    Closing the iterator, or ``cancelled()`` turning true, ends it at the next token.
+    """
+
+    pieces: Iterator[str]
+    counts: Counts = field(default_factory=Counts)
+    support: tuple[Line, ...] = ()
+
+    def __iter__(self) -> Iterator[str]:
+        return self.pieces
+
+
+class Reasoner(Protocol):
+    """A model with a running context. ``watch`` and ``note`` are called by the watching
+    thread, ``answer`` and ``choose`` by any other, also while ``watch`` runs."""
+
+    @property
+    def name(self) -> str:
+        """Engine and model, for reports: ``"embedded SmolLM2-135M-Instruct int8"``."""
+        ...
+
+    @property
+    def context_tokens(self) -> tuple[int, int]:
+        """Tokens in the running context now, and the most it holds."""
+        ...
+
+    def watch(self, passage: Passage) -> None:
+        """Extend the running context by a closed segment's fast tokens."""
+        ...
+
+    def answer(
+        self,
+        question: str,
+        evidence: Evidence,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply: ...
+
+    def choose(
+        self, question: str, options: Sequence[str], evidence: Evidence
+    ) -> tuple[list[float], Counts]:
+        """Probability of each option, summing to 1, and the tokens spent."""
+        ...
+
+    def note(self, passage: Passage) -> str:
+        """One line about a passage, in at most some 30 words."""
+        ...

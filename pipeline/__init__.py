@@ -1,0 +1,1 @@
+"""Pipeline: the moving parts: sources, threads, queues and clocks."""
