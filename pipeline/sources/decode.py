@@ -1,0 +1,154 @@
+"""From an open container to media in stream-time order: what every FFmpeg source shares."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import av
+
+from models.media import AudioChunk, Frame
+from pipeline.sources.audio import AudioConverter
+from pipeline.sources.clock import StreamClock
+from pipeline.sources.video import VideoConverter
+
+PATIENCE = 100
+"""Packets of one stream that may fail in a row before the stream counts as broken."""
+
+MAX_PIXELS = 8192 * 8192
+"""A picture larger than this is taken for damage rather than decoded."""
+
+
+class BrokenStream(Exception):
+    """Reading failed for good; :attr:`time` is the stream time of the last good media."""
+
+    def __init__(self, time: float, reason: str) -> None:
+        super().__init__(reason)
+        self.time = time
+        self.reason = reason
+
+
+class Decoder:
+    """Decodes the chosen streams of an open container on one clock.
+
+    Args:
+        container: an input container of PyAV.
+        video, audio: the streams to decode; either may be None.
+        rate, longest_side: see :class:`VideoConverter`.
+        start: stream time in seconds before which nothing is given.
+        lateness: most seconds of stream time one kind is held back for the other.
+
+    Attributes:
+        skipped: damaged packets that were left out.
+        time: stream time, in seconds, up to which media was decoded.
+        clock: the stream clock.
+    """
+
+    def __init__(
+        self,
+        container: Any,
+        video: Any,
+        audio: Any,
+        *,
+        rate: float,
+        longest_side: int,
+        start: float = 0.0,
+        lateness: float = 5.0,
+    ) -> None:
+        self._container = container
+        self._streams = [s for s in (video, audio) if s is not None]
+        self._start = start
+        self._lateness = lateness
+        self._pictures = VideoConverter(rate, longest_side)
+        self._sound = AudioConverter()
+        self._failing = {s.index: 0 for s in self._streams}
+        self._queues: dict[str, deque[Frame | AudioChunk]] = {
+            s.type: deque() for s in self._streams
+        }
+        self._reached = {s.type: -math.inf for s in self._streams}
+        self.clock = StreamClock(_origin(container, self._streams))
+        self.skipped = 0
+        self.time = 0.0
+        for stream in self._streams:
+            stream.thread_type = "AUTO"
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+
+    def __iter__(self) -> Iterator[Frame | AudioChunk]:
+        """Frames and chunks in stream-time order.
+
+        Raises:
+            BrokenStream: after all that was good, where reading failed for good.
+        """
+        broken: BrokenStream | None = None
+        try:
+            for packet in self._container.demux(self._streams):
+                self._decode(packet)
+                yield from self._ready()
+        except av.FFmpegError as error:
+            broken = BrokenStream(self.time, error.strerror or str(error))
+        except BrokenStream as error:
+            broken = error
+        self._give(self._sound.flush())
+        yield from self._ready(everything=True)
+        if broken is None and any(self._failing.values()):
+            broken = BrokenStream(self.time, "the data after it cannot be decoded")
+        if broken is not None:
+            raise broken
+
+    def _decode(self, packet: Any) -> None:
+        stream = packet.stream
+        try:
+            frames = packet.decode()
+        except (av.error.InvalidDataError, av.error.PatchWelcomeError, ValueError) as error:
+            self.skipped += 1
+            self._failing[stream.index] += 1
+            if self._failing[stream.index] >= PATIENCE:
+                raise BrokenStream(self.time, "the data after it cannot be decoded") from error
+            return
+        if frames and packet.dts is not None:
+            self._failing[stream.index] = 0
+        for frame in frames:
+            if stream.type == "video":
+                self._take_picture(frame, stream)
+            else:
+                self._take_sound(frame)
+
+    def _take_picture(self, frame: Any, stream: Any) -> None:
+        interval = 1 / float(stream.average_rate) if stream.average_rate else 0.04
+        time = self.clock.place("video", frame.time, interval)
+        self._reached["video"] = max(self._reached["video"], time)
+        self.time = max(self.time, time)
+        if time >= self._start and (picture := self._pictures.convert(frame, max(time, 0.0))):
+            self._queues["video"].append(picture)
+
+    def _take_sound(self, frame: Any) -> None:
+        if not frame.sample_rate or not frame.samples:
+            return
+        time = self.clock.place("audio", frame.time, frame.samples / frame.sample_rate)
+        self.time = max(self.time, time)
+        if time >= self._start:
+            self._give(self._sound.convert(frame, time))
+        # What the converter still holds is earlier than the frame: wait for it.
+        held = self._sound.begins
+        self._reached["audio"] = max(self._reached["audio"], time if held is None else held)
+
+    def _give(self, chunks: Iterator[AudioChunk]) -> None:
+        for chunk in chunks:
+            self._queues["audio"].append(chunk)
+
+    def _ready(self, everything: bool = False) -> Iterator[Frame | AudioChunk]:
+        """Queued media that nothing still to come can precede."""
+        limit = math.inf
+        if not everything:
+            limit = max(min(self._reached.values()), self.time - self._lateness)
+        while waiting := [q for q in self._queues.values() if q and q[0].time <= limit]:
+            yield min(waiting, key=lambda q: q[0].time).popleft()
+
+
+def _origin(container: Any, streams: list[Any]) -> float:
+    if container.start_time is not None:
+        return float(container.start_time) / 1_000_000
+    starts = [float(s.start_time * s.time_base) for s in streams if s.start_time is not None]
+    return min(starts, default=0.0)

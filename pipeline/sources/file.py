@@ -1,0 +1,203 @@
+"""A file: anything that FFmpeg reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+from av.stream import Disposition
+
+from models.media import Media
+from pipeline.sources.decode import BrokenStream, Decoder
+from pipeline.sources.source import Properties, SourceError
+from pipeline.sources.video import upright_size
+
+CUT_SHORT = 1.0
+"""Seconds by which a file may end before its stated duration without being called cut off."""
+
+
+class FileSource:
+    """The best video and audio streams of a media file, from ``start`` to its end.
+
+    Args:
+        path: the file.
+        rate: most frames a second that are converted to RGB and given.
+        start: stream time in seconds to begin at; times given stay those of the file.
+        longest_side: larger pictures are scaled down to this many pixels.
+
+    Raises:
+        SourceError: on entering, where the file is missing, a folder, empty, no media or
+            has nothing to decode; on iterating, after all that was good, where it is broken.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        rate: float = 4.0,
+        start: float = 0.0,
+        longest_side: int = 1280,
+    ) -> None:
+        if not rate > 0:
+            raise ValueError(f"rate must be above 0 frames a second, not {rate}")
+        self._path = Path(path)
+        self._rate = rate
+        self._start = max(0.0, start)
+        self._longest_side = longest_side
+        self._container: Any = None
+        self._video: Any = None
+        self._audio: Any = None
+        self._decoder: Decoder | None = None
+        self._size = (0, 0)
+        self._remarks: list[str] = []
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self._container = self._open()
+        try:
+            self._choose()
+            self._size = self._measure()
+        except BaseException:
+            self._container.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closed = True
+        if self._container is not None:
+            self._container.close()
+
+    def close(self) -> None:
+        self._closed = True
+
+    @property
+    def properties(self) -> Properties:
+        if self._container is None:
+            raise SourceError(f"{self._path} is not open yet")
+        remarks = list(self._remarks)
+        if self._decoder is not None and self._decoder.skipped:
+            remarks.append(f"{self._decoder.skipped} damaged packets skipped")
+        rate = self._video.average_rate if self._video is not None else None
+        return Properties(
+            name=self._path.name,
+            duration=self._duration,
+            live=False,
+            width=self._size[0],
+            height=self._size[1],
+            frame_rate=float(rate or 0),
+            has_video=self._video is not None,
+            has_audio=self._audio is not None,
+            remarks=tuple(remarks),
+        )
+
+    def __iter__(self) -> Iterator[Media]:
+        if self._container is None:
+            raise SourceError(f"{self._path} is not open yet")
+        self._decoder = decoder = Decoder(
+            self._container,
+            self._video,
+            self._audio,
+            rate=self._rate,
+            longest_side=self._longest_side,
+            start=self._start,
+        )
+        try:
+            if self._start:
+                self._seek()
+            for media in decoder:
+                if self._closed:
+                    return
+                yield media
+        except BrokenStream as broken:
+            raise SourceError(
+                f"{self._path} is damaged: it can be read up to {broken.time:.1f} s "
+                f"({broken.reason}); what came before is kept"
+            ) from broken
+        duration = self._duration
+        if duration is not None and decoder.time < min(duration - CUT_SHORT, duration * 0.9):
+            raise SourceError(
+                f"{self._path} is cut off: it says it lasts {duration:.1f} s but ends at "
+                f"{decoder.time:.1f} s; what came before is kept"
+            )
+
+    @property
+    def _duration(self) -> float | None:
+        microseconds = self._container.duration
+        return None if not microseconds or microseconds < 0 else microseconds / 1_000_000
+
+    def _open(self) -> Any:
+        path = self._path
+        if path.is_dir():
+            raise SourceError(f"{path} is a folder: name a media file in it")
+        if not path.exists():
+            raise SourceError(f"{path} does not exist: check the path")
+        if path.is_file() and path.stat().st_size == 0:
+            raise SourceError(f"{path} is empty (0 bytes): it was not recorded or copied fully")
+        try:
+            # A playlist that poses as a local file must not reach out to the network.
+            container = av.open(str(path), options={"protocol_whitelist": "file,crypto,data"})
+        except av.error.InvalidDataError as error:
+            raise self._not_media() from error
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(f"{path} cannot be opened: {error.strerror or error}") from error
+        if container.format.name == "tty":  # FFmpeg would draw any text as a terminal
+            container.close()
+            raise self._not_media()
+        return container
+
+    def _not_media(self) -> SourceError:
+        return SourceError(
+            f"{self._path} is not a video or sound file that can be read "
+            "(not media, or damaged at its very beginning)"
+        )
+
+    def _choose(self) -> None:
+        streams = self._container.streams
+        videos = [
+            s
+            for s in streams.video
+            if s.codec_context is not None and not s.disposition & Disposition.attached_pic
+        ]
+        audios = [s for s in streams.audio if s.codec_context is not None]
+        if not videos and not audios:
+            raise SourceError(f"{self._path} has no video or sound that can be decoded")
+        self._video = max(videos, key=lambda s: s.width * s.height, default=None)
+        best = streams.best("audio", related=self._video) if audios else None
+        self._audio = best if best in audios else next(iter(audios), None)
+        if len(videos) > 1:
+            taken = f"{self._video.width}x{self._video.height}"
+            self._remarks.append(f"{len(videos)} video streams, took the largest ({taken})")
+        if len(audios) > 1:
+            place = audios.index(self._audio) + 1
+            self._remarks.append(f"{len(audios)} audio streams, took number {place}")
+
+    def _measure(self) -> tuple[int, int]:
+        """Size of the upright picture: the first frame knows its rotation."""
+        if self._video is None:
+            return 0, 0
+        if self._path.is_file():  # not a pipe, which can be read but once
+            with self._open() as probe:
+                try:
+                    for frame in probe.decode(probe.streams[self._video.index]):
+                        return upright_size(frame, max(frame.width, frame.height) * 10)
+                except (av.FFmpegError, ValueError):
+                    pass  # the damage shows again, with its time, when the file is read
+        return self._video.width, self._video.height
+
+    def _seek(self) -> None:
+        origin = self._container.start_time or 0
+        try:
+            self._container.seek(origin + int(self._start * 1_000_000))
+        except av.FFmpegError as error:
+            raise SourceError(
+                f"{self._path} cannot be read from {self._start:.1f} s on: it is not seekable"
+            ) from error
