@@ -1,0 +1,164 @@
+"""How segments are written down: observations as JSON, tensors as safetensors.
+
+Nothing is lost on the way: Python floats survive JSON exactly, features keep their
+``float16`` bits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from memory.segment import (
+    Fixation,
+    Gap,
+    Look,
+    Observation,
+    SceneChange,
+    ScreenText,
+    SeenObject,
+    Segment,
+    Utterance,
+    Word,
+)
+
+_KINDS: dict[str, type[Any]] = {
+    "utterance": Utterance,
+    "screen_text": ScreenText,
+    "object": SeenObject,
+    "scene_change": SceneChange,
+    "look": Look,
+    "fixation": Fixation,
+    "gap": Gap,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+NOTE_WEIGHT = 0.8
+"""Weight of a note: it retells, so what was itself heard or read comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Words by which a segment can be found: one utterance, one text, one label.
+
+    Attributes:
+        position: of the observation in its segment; of the note, one past the last.
+        text: the words.
+        weight: how much a hit on them counts, above 0 and at most 1.
+    """
+
+    position: int
+    text: str
+    weight: float
+
+
+def kind_of(observation: Observation) -> str:
+    """The name an observation's type is stored under."""
+    return _NAMES[type(observation)]
+
+
+def text_of(observation: Observation) -> str:
+    """The words of an observation, empty where it has none."""
+    match observation:
+        case Utterance(text=text) | ScreenText(text=text):
+            return text.strip()
+        case SeenObject(label=label):
+            return label.strip()
+        case Fixation(target=target):
+            return target.strip()
+        case Gap(reason=reason):
+            return reason.strip()
+        case _:
+            return ""
+
+
+def _weight(observation: Observation) -> float:
+    match observation:
+        case SeenObject(confidence=confidence):
+            return max(0.05, 0.7 * min(confidence, 1.0))
+        case Fixation():
+            return 0.8
+        case Gap():
+            return 0.5
+        case _:
+            return 1.0
+
+
+def entries(segment: Segment) -> list[Entry]:
+    """What a segment can be found by, in the order of its observations.
+
+    The same words of the same kind count once (a caption stands for many frames), unless
+    they come back with clearly more confidence. Only earlier observations decide, so what
+    is known later changes no earlier entry.
+    """
+    best: dict[tuple[str, str], float] = {}
+    found = []
+    for position, observation in enumerate(segment.observations):
+        text = text_of(observation)
+        if not text:
+            continue
+        key, weight = (kind_of(observation), text.casefold()), _weight(observation)
+        if weight > 1.5 * best.get(key, 0.0):
+            best[key] = weight
+            found.append(Entry(position, text, weight))
+    if segment.note is not None:
+        found.append(Entry(len(segment.observations), segment.note.text, NOTE_WEIGHT))
+    return found
+
+
+def _plain(value: object) -> object:
+    """JSON of NumPy scalars, which perception may hand over."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"an observation holds a {type(value).__name__}, which cannot be stored")
+
+
+def encode_observation(observation: Observation) -> str:
+    """An observation's fields as JSON.
+
+    Raises:
+        TypeError: a field holds something other than plain values.
+    """
+    return json.dumps(asdict(observation), default=_plain, separators=(",", ":"))
+
+
+def decode_observation(kind: str, payload: str) -> Observation:
+    """The observation that :func:`encode_observation` wrote.
+
+    Raises:
+        ValueError: an unknown kind, or fields that do not fit it.
+    """
+    try:
+        fields = json.loads(payload)
+        if fields.get("box") is not None:
+            fields["box"] = tuple(fields["box"])
+        if "words" in fields:
+            fields["words"] = tuple(Word(**word) for word in fields["words"])
+        if "colours" in fields:
+            fields["colours"] = tuple(fields["colours"])
+            fields["faces"] = tuple(tuple(face) for face in fields["faces"])
+        observation: Observation = _KINDS[kind](**fields)
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"cannot read a stored observation of kind {kind!r}: {error}") from error
+    return observation
+
+
+def encode_features(features: NDArray[np.float16], times: Sequence[float]) -> bytes:
+    """Features ``(T, H, W, D)`` and their times as one safetensors blob."""
+    tensors: dict[str, NDArray[Any]] = {
+        "features": np.ascontiguousarray(features, dtype=np.float16),
+        "times": np.asarray(times, dtype=np.float64),
+    }
+    return save(tensors)
+
+
+def decode_features(blob: bytes) -> tuple[NDArray[np.float16], tuple[float, ...]]:
+    """The features and times that :func:`encode_features` wrote."""
+    tensors = load(blob)
+    return tensors["features"], tuple(tensors["times"].tolist())

@@ -1,0 +1,179 @@
+"""The one door to memory: append what was watched, find it again."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.codec import entries
+from memory.line_index import LineIndex
+from memory.recall import Embed, Recalled, recall
+from memory.segment import Note, Segment, Turn
+from memory.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How much a session holds: segments, findable lines, bytes on disk."""
+
+    segments: int
+    lines: int
+    bytes: int
+
+
+class Memory:
+    """A session's memory. Every method may be called from any thread; writes take turns,
+    and reads wait for none of them.
+
+    Use :meth:`open`; close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        embed: Embed | None,
+        folder: tempfile.TemporaryDirectory[str] | None = None,
+    ) -> None:
+        self._store = store
+        self._embed = None if embed is None else _Remembered(embed)
+        self._folder = folder
+        self._writing = threading.Lock()
+        self._index = LineIndex(store.spans(), store.rows())
+
+    @classmethod
+    def open(cls, path: Path | None, embed: Embed | None, read_only: bool = False) -> Memory:
+        """Open or make the session at ``path``; None is a temporary one, gone when closed.
+
+        Args:
+            embed: texts to unit vectors, ``float32 (n, D)``; None to find by words alone.
+            read_only: for looking at a session, also while another process writes it; what
+                that one appends later is not seen.
+
+        Raises:
+            StoreError: the session cannot be opened; says why and what to do.
+        """
+        folder = None
+        if path is None:
+            folder = tempfile.TemporaryDirectory(prefix="onlooker-")
+            path = Path(folder.name) / "session.onlooker"
+        try:
+            store = Store(path, read_only)
+            try:
+                return cls(store, embed, folder)
+            except BaseException:
+                store.close()
+                raise
+        except BaseException:
+            if folder is not None:
+                folder.cleanup()
+            raise
+
+    @property
+    def next_index(self) -> int:
+        """The index the next segment must have: 0 in a new session, more in a resumed one."""
+        return self._store.next_index
+
+    def append(self, segment: Segment) -> None:
+        """Keep the next segment; it is on disk when this returns.
+
+        Raises:
+            StoreError: a full disk, a segment out of order, or a clock that went back. The
+                segment is not kept then, and may be appended again.
+        """
+        with self._writing:
+            texts = [entry.text for entry in entries(segment)]
+            vectors = self._embed(texts) if self._embed is not None and texts else None
+            rows = self._store.append(segment, vectors)
+            self._index.add_segment(segment.start, segment.end, rows)
+
+    def write_note(self, index: int, note: Note) -> None:
+        """Set the note of segment ``index``, in place of one it had. Raises StoreError."""
+        with self._writing:
+            vector = None if self._embed is None else self._embed([note.text])[0]
+            row, old = self._store.write_note(index, note, vector)
+            self._index.replace(old, row)
+
+    def remember(self, turn: Turn) -> None:
+        """Keep a question and its answer. Raises StoreError."""
+        self._store.remember(turn)
+
+    def turns(self, until: float | None = None) -> list[Turn]:
+        """Questions put at or before stream time ``until``, oldest first."""
+        return self._store.turns(until)
+
+    def segments(
+        self,
+        until: float | None = None,
+        since_index: int = 0,
+        limit: int | None = None,
+        media: bool = True,
+    ) -> list[Segment]:
+        """Segments from ``since_index`` on, in order, as they were known at ``until``.
+
+        ``media`` False leaves out thumbnails and features.
+        """
+        return self._store.segments(until, since_index, limit, media)
+
+    def recall(self, question: str, time: float, k: int = 3) -> list[Recalled]:
+        """The segments that best answer a question put at stream ``time``, best first.
+
+        Uses nothing that was known later than ``time``.
+        """
+        return recall(question, time, k, self._store, self._index.snapshot(), self._embed)
+
+    def statistics(self) -> Statistics:
+        """How much is held now."""
+        lines = self._index.snapshot()
+        return Statistics(len(lines.starts), len(lines.ids), self._store.bytes())
+
+    def close(self) -> None:
+        """Give back the session; a temporary one is deleted. Closing twice is allowed."""
+        with self._writing:
+            self._store.close()
+            if self._folder is not None:
+                self._folder.cleanup()
+                self._folder = None
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Remembered:
+    """An embedder that keeps its last answers: labels and captions come again and again."""
+
+    _MOST = 2048
+
+    def __init__(self, embed: Embed) -> None:
+        self._embed = embed
+        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        with self._lock:
+            have = {text: self._kept[text] for text in texts if text in self._kept}
+        new = [text for text in dict.fromkeys(texts) if text not in have]
+        if new:
+            have.update(zip(new, np.asarray(self._embed(new), dtype=np.float32), strict=True))
+        with self._lock:
+            for text in texts:
+                self._kept[text] = have[text]
+                self._kept.move_to_end(text)
+            while len(self._kept) > self._MOST:
+                self._kept.popitem(last=False)
+        return np.stack([have[text] for text in texts])

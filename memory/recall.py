@@ -1,0 +1,306 @@
+"""Which segments a question needs.
+
+Words and meaning are scored apart, each to about [0, 1], and added: BM25 over the lines
+that hold the question's words, and the cosine of embeddings. Time expressions narrow or
+order what is looked at.
+
+Recall is strictly causal: it uses lines known at the question's time and nothing else, not
+even through counts. That is why BM25 is computed here and not by FTS5's own ``bm25()``,
+whose word frequencies are those of the whole file, the future included.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.line_index import Lines
+from memory.segment import Segment
+from memory.store import Store
+from memory.time_expressions import TimeExpression, parse
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to unit vectors, ``float32 (n, D)``."""
+
+K1, B = 1.2, 0.75  # BM25's usual constants (Robertson and Zaragoza, 2009)
+
+MOST_HITS = 20_000
+"""Lines looked at per word, newest first: a word in more lines than that tells them little
+apart."""
+
+CANDIDATES = 512
+"""Lines whose true vectors are compared, of those nearest in sign."""
+
+ANCHOR_FLOOR = 0.6
+"""Score from which an event named by "before" or "after" counts as found."""
+
+_STOP_WORDS = (
+    "a about all also am an and any anybody anyone anything are as at be been being but by can "
+    "could did do does doing done for from get got had happen happened happening happens has have "
+    "he hear heard her here him his how i if in into is it its just me mention mentioned much my "
+    "of on or our please said saw say saying says see seen shall she should show showed shown so "
+    "some someone something tell than that the their them then there these they thing things this "
+    "those to told us was we were what whats when where which while who whom whose why will with "
+    "would you your"
+)
+_STOP = frozenset(_STOP_WORDS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A segment that may hold the answer.
+
+    Attributes:
+        segment: as it was known at the time of the question; without its features.
+        score: words and meaning together, about [0, 2] and more where the time fits; to be
+            compared within one recall.
+        reasons: why it was chosen, for people.
+    """
+
+    segment: Segment
+    score: float
+    reasons: tuple[str, ...]
+
+
+def terms(question: str) -> list[str]:
+    """The words of a question that can tell segments apart, in order, each once."""
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", question).lower())
+    return list(dict.fromkeys(w for w in words if w not in _STOP and (len(w) > 1 or w.isdigit())))
+
+
+class _Scores:
+    """Scores of the segments for one text, with what each score rests on."""
+
+    def __init__(self, count: int) -> None:
+        self.words = np.zeros(count)
+        self.meaning = np.zeros(count)
+        self.hits: list[tuple[str, NDArray[np.int32]]] = []
+        self.closest: dict[int, int] = {}
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        return self.words + self.meaning
+
+
+def recall(
+    question: str, time: float, k: int, store: Store, lines: Lines, embed: Embed | None
+) -> list[Recalled]:
+    """The ``k`` segments that best answer ``question`` put at stream ``time``, best first.
+
+    Args:
+        lines: a snapshot of the index of ``store``.
+        embed: the embedder the lines were embedded by, or None to go by words alone.
+
+    Raises:
+        StoreError: the session cannot be read.
+        ValueError: ``embed`` gives vectors of another size than those stored.
+    """
+    begun = int(np.searchsorted(lines.starts, time, side="right"))
+    if begun == 0 or k <= 0:
+        return []
+    said = parse(question, time, float(lines.starts[0]))
+    known = lines.known_at <= time
+    low, high = _window(said, lines, begun)
+    if (low, high) != (0, begun):
+        allowed = known & (lines.segments >= low) & (lines.segments < high)
+    else:
+        allowed = known
+    scores = _score(said.rest, allowed, store, lines, embed)
+    total = scores.total[:begun]
+    why: dict[int, str] = {}
+
+    if said.anchor:
+        total = total + _near_anchor(said, known, begun, why, store, lines, embed)
+    found = np.flatnonzero(total > 0)
+    content = bool(terms(said.rest))
+    if said.order is not None:
+        held = np.unique(lines.segments[allowed]) if not content else found
+        if len(held):
+            # The first or last of those about as good as the best.
+            good = held[total[held] >= 0.6 * total[held].max()]
+            chosen = good[:k] if said.order == "first" else good[::-1][:k]
+            why.update({int(index): f"the {said.order} of its kind" for index in chosen})
+            return _recalled(chosen, total, scores, why, time, store)
+    if len(found) < k and (said.start is not None or not content):
+        # A question of time alone: what was going on then, the latest first.
+        held = np.unique(lines.segments[allowed])
+        rest = np.concatenate([held[::-1], np.arange(low, high)[::-1]])
+        spare = list(dict.fromkeys(int(i) for i in rest if total[i] <= 0))[: k - len(found)]
+        if said.start is None:
+            why.update(dict.fromkeys(spare, "the most recent"))
+    else:
+        spare = []
+    if said.start is not None:
+        why.update({int(i): f"{said.phrase.strip()}" for i in [*found, *spare]})
+    recency = 0.02 * np.exp((lines.starts[found] - time) / 300.0)
+    total[found] += recency
+    if len(found) > k:
+        floor = np.partition(total[found], -k)[-k]
+        found = found[total[found] >= floor]
+    order = np.lexsort((-found, -total[found]))
+    chosen = np.concatenate([found[order][:k], np.array(spare, dtype=np.int64)])
+    return _recalled(chosen, total, scores, why, time, store)
+
+
+def _window(said: TimeExpression, lines: Lines, begun: int) -> tuple[int, int]:
+    """Range of segments that overlap the stretch a question asks about."""
+    if said.start is None or said.end is None:
+        return 0, begun
+    low = max(0, int(np.searchsorted(lines.starts[:begun], said.start, side="right")) - 1)
+    if lines.ends[low] <= said.start and lines.ends[low] > lines.starts[low]:
+        low += 1
+    return low, int(np.searchsorted(lines.starts[:begun], said.end, side="right"))
+
+
+def _score(
+    text: str, allowed: NDArray[np.bool_], store: Store, lines: Lines, embed: Embed | None
+) -> _Scores:
+    scores = _Scores(len(lines.starts))
+    wanted = terms(text)
+    positions = np.flatnonzero(allowed)
+    if not wanted or len(positions) == 0:
+        return scores
+    _score_words(wanted, allowed, positions, scores, store, lines)
+    if embed is not None:
+        _score_meaning(embed([text])[0], allowed, scores, store, lines)
+    return scores
+
+
+def _score_words(
+    wanted: list[str],
+    allowed: NDArray[np.bool_],
+    positions: NDArray[np.int64],
+    scores: _Scores,
+    store: Store,
+    lines: Lines,
+) -> None:
+    count = len(positions)
+    mean_length = int(lines.lengths[positions].sum()) / count
+    weights = []
+    for word in wanted:
+        hits = _newest_hits(word, allowed, positions, store, lines)
+        rarity = float(np.log1p((count - len(hits) + 0.5) / (len(hits) + 0.5)))
+        weights.append(rarity)
+        if len(hits) == 0:
+            continue
+        # Lines are a sentence long, so that a word's frequency in one is taken as 1.
+        length = 1.0 - B + B * lines.lengths[hits] / mean_length
+        gain = rarity * (K1 + 1.0) / (1.0 + K1 * length) * lines.weights[hits]
+        best = np.zeros(len(scores.words))
+        np.maximum.at(best, lines.segments[hits], gain)
+        scores.words += best
+        scores.hits.append((word, np.unique(lines.segments[hits])))
+    scores.words /= sum(weights)
+
+
+def _newest_hits(
+    word: str,
+    allowed: NDArray[np.bool_],
+    positions: NDArray[np.int64],
+    store: Store,
+    lines: Lines,
+) -> NDArray[np.int64]:
+    """Positions of the newest :data:`MOST_HITS` allowed lines that hold ``word``."""
+    low, high = int(lines.ids[positions[0]]), int(lines.ids[positions[-1]])
+    found: list[NDArray[np.int64]] = []
+    # Lines not allowed may mingle with the others, so they must not use up the limit.
+    while sum(map(len, found)) < MOST_HITS:
+        ids = store.matching(word, low, high, MOST_HITS)
+        hits = np.searchsorted(lines.ids, np.array(ids, dtype=np.int64))
+        found.append(hits[allowed[hits]])
+        if len(ids) < MOST_HITS:
+            break
+        high = ids[-1] - 1
+    return np.concatenate(found)[:MOST_HITS]
+
+
+def _score_meaning(
+    vector: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
+    scores: _Scores,
+    store: Store,
+    lines: Lines,
+) -> None:
+    if lines.dimension and len(vector) != lines.dimension:
+        raise ValueError(
+            f"the embedder gives {len(vector)} values where the session holds {lines.dimension}; "
+            "open the session with the engine it was made with"
+        )
+    near = lines.nearest(vector, allowed, CANDIDATES)
+    ids = lines.ids[near].tolist()
+    held = store.vectors(ids)
+    kept = [number for number, id_ in enumerate(ids) if id_ in held]
+    if not kept:
+        return
+    near = near[kept]
+    # Row by row, so that a line's score does not depend on which others stand beside it.
+    matrix = np.stack([held[ids[number]] for number in kept]).astype(np.float32)
+    cosine = (matrix * vector).sum(axis=1, dtype=np.float64) * lines.weights[near]
+    for position in np.argsort(cosine, kind="stable"):
+        scores.closest[int(lines.segments[near[position]])] = int(lines.ids[near[position]])
+    np.maximum.at(scores.meaning, lines.segments[near], cosine)
+
+
+def _near_anchor(
+    said: TimeExpression,
+    known: NDArray[np.bool_],
+    begun: int,
+    why: dict[int, str],
+    store: Store,
+    lines: Lines,
+    embed: Embed | None,
+) -> NDArray[np.float64]:
+    """What stands before or after the event a question names gains, the nearest most."""
+    gain = np.zeros(begun)
+    event = _score(said.anchor, known, store, lines, embed).total[:begun]
+    best = int(event.argmax())
+    if event[best] <= 0:
+        return gain
+    if event[best] < ANCHOR_FLOOR:
+        return event  # No such event: then these are words like any others.
+    gain[best] = 0.5
+    why[best] = f"holds “{said.anchor}”"
+    step = -1 if said.relation == "before" else 1
+    index = best + step
+    while 0 <= index < begun and (gap := abs(lines.starts[index] - lines.starts[best])) <= 120.0:
+        gain[index] = 0.8 * float(np.exp(-gap / 60.0))
+        why[index] = f"{said.relation} “{said.anchor}”"
+        index += step
+    return gain
+
+
+def _recalled(
+    chosen: NDArray[np.int64],
+    total: NDArray[np.float64],
+    scores: _Scores,
+    why: dict[int, str],
+    time: float,
+    store: Store,
+) -> list[Recalled]:
+    wanted = [int(index) for index in chosen]
+    texts = store.texts([scores.closest[index] for index in wanted if index in scores.closest])
+    found = []
+    for segment in store.get(wanted, media=False):
+        index = segment.index
+        cut = segment.as_of(time)
+        if cut is None:
+            continue
+        reasons = [why[index]] if index in why else []
+        words = [word for word, held in scores.hits if _holds(held, index)]
+        if words:
+            reasons.append("words: " + ", ".join(words))
+        line = texts.get(scores.closest.get(index, -1))
+        if line is not None and scores.meaning[index] > 0:
+            reasons.append(f"meaning {scores.meaning[index]:.2f}: “{line}”")
+        found.append(Recalled(cut, float(total[index]), tuple(reasons)))
+    return found
+
+
+def _holds(ordered: NDArray[np.int32], index: int) -> bool:
+    position = int(np.searchsorted(ordered, index))
+    return position < len(ordered) and int(ordered[position]) == index
