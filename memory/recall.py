@@ -29,7 +29,7 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 K1, B = 1.2, 0.75  # BM25's usual constants (Robertson and Zaragoza, 2009)
 
-MOST_HITS = 20_000
+MOST_HITS = 10_000
 """Lines looked at per word, newest first: a word in more lines than that tells them little
 apart."""
 
@@ -194,7 +194,7 @@ def _score_words(
         best = np.zeros(len(scores.words))
         np.maximum.at(best, lines.segments[hits], gain)
         scores.words += best
-        scores.hits.append((word, np.unique(lines.segments[hits])))
+        scores.hits.append((word, lines.segments[hits]))
     scores.words /= sum(weights)
 
 
@@ -291,7 +291,7 @@ def _recalled(
         if cut is None:
             continue
         reasons = [why[index]] if index in why else []
-        words = [word for word, held in scores.hits if _holds(held, index)]
+        words = [word for word, held in scores.hits if (held == index).any()]
         if words:
             reasons.append("words: " + ", ".join(words))
         line = texts.get(scores.closest.get(index, -1))
@@ -299,8 +299,3 @@ def _recalled(
             reasons.append(f"meaning {scores.meaning[index]:.2f}: “{line}”")
         found.append(Recalled(cut, float(total[index]), tuple(reasons)))
     return found
-
-
-def _holds(ordered: NDArray[np.int32], index: int) -> bool:
-    position = int(np.searchsorted(ordered, index))
-    return position < len(ordered) and int(ordered[position]) == index
