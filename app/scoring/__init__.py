@@ -1,0 +1,1 @@
+"""Offline scoring: question sets of the field, their protocols, trustworthy numbers."""
