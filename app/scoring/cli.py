@@ -1,0 +1,353 @@
+"""``score``: run, import, compare, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from app.scoring import header as headers
+from app.scoring.blind import Blind
+from app.scoring.candidate import Candidate, Guessing
+from app.scoring.compare import compare, counts
+from app.scoring.datasets import load
+from app.scoring.gaze_overlay import Fixated, read_fixations
+from app.scoring.prompts import Prompts, load_prompts
+from app.scoring.questions import DataError, Question, QuestionSet
+from app.scoring.replies import import_replies
+from app.scoring.report import Finished, load_run, summary, write_report
+from app.scoring.results import Result, read_results
+from app.scoring.runner import Runner, Share, result_files, video_finder
+from app.scoring.table import tabulate
+from models.reasoning.reasoner import Reasoner
+
+GazeOf = Callable[[Path], tuple[Fixated, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An engine on offer: makes its candidate, and its reasoner for the blind baseline."""
+
+    candidate: Callable[[GazeOf], Candidate]
+    reasoner: Callable[[], Reasoner]
+    facts: Callable[[], dict[str, object]]
+
+
+class Mode(StrEnum):
+    clip = "clip"
+    stream = "stream"
+
+
+class Benchmark(StrEnum):
+    ovo_bench = "ovo-bench"
+    streamingbench = "streamingbench"
+    streamgaze = "streamgaze"
+
+
+class _Bad(typer.Exit):
+    """Bad input: told on the error stream, exit code 2."""
+
+    def __init__(self, told: str) -> None:
+        Console(stderr=True, highlight=False).print(told, style="red", markup=False)
+        super().__init__(2)
+
+
+@contextmanager
+def _bad_input() -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise _Bad(str(error)) from error
+
+
+def build_app(engines: Mapping[str, Entry]) -> typer.Typer:
+    """The commands, offering ``engines`` by name besides the random baseline."""
+    score = typer.Typer(
+        name="score",
+        help="Score an engine on question sets of the field, offline.",
+        no_args_is_help=True,
+        pretty_exceptions_show_locals=False,
+    )
+    offered = ", ".join([*engines, "random"])
+
+    @score.command()
+    def run(
+        data: Annotated[Path, typer.Argument(help="Question file, as published or in our format.")],
+        videos: Annotated[Path, typer.Option(help="Folder of the videos.")],
+        engine: Annotated[str, typer.Option(help="What to score; random guesses.")] = "embedded",
+        mode: Annotated[
+            Mode, typer.Option(help="clip: the published way; stream: watched once, causally.")
+        ] = Mode.clip,
+        out: Annotated[
+            Path | None, typer.Option(help="Folder of the run; an unfinished run goes on in it.")
+        ] = None,
+        limit: Annotated[
+            int | None, typer.Option(min=1, help="Only the first N questions.")
+        ] = None,
+        tasks: Annotated[str, typer.Option(help="Only these tasks, separated by commas.")] = "",
+        seed: Annotated[int, typer.Option(help="Of the random baseline.")] = 0,
+        require_all: Annotated[
+            bool, typer.Option("--require-all", help="A missing video is an error.")
+        ] = False,
+        blind: Annotated[
+            bool, typer.Option("--blind", help="Ask the engine without showing it the video.")
+        ] = False,
+        baselines: Annotated[
+            bool, typer.Option("--baselines", help="Also run blind and random, beside the engine.")
+        ] = False,
+        all_context: Annotated[
+            bool,
+            typer.Option("--all-context", help="StreamingBench: all context instead of 60 s."),
+        ] = False,
+        prompts: Annotated[
+            Path | None, typer.Option(help="JSON of prompt templates, such as official wording.")
+        ] = None,
+        gaze: Annotated[
+            Path | None, typer.Option(help="StreamGaze: folder of fixation tables, drawn in.")
+        ] = None,
+    ) -> None:
+        """Ask an engine every question of DATA and report how it did."""
+        with _bad_input():
+            if engine != "random" and engine not in engines:
+                raise DataError(f"no engine {engine!r}; there are {offered}")
+            if not videos.is_dir():
+                raise DataError(f"{videos} is no folder; --videos names where the videos are")
+            loaded = load(data, all_context=all_context)
+            asked = _selected(loaded, tasks, limit)
+            find = video_finder(videos)
+            missing = sorted({q.video for q in asked if find(q.video) is None})
+            if require_all and missing:
+                named = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+                raise DataError(f"{len(missing)} videos are not in {videos}: {named}")
+            job = _Job(
+                data=data,
+                loaded=loaded,
+                asked=asked,
+                mode=mode,
+                wording=load_prompts(prompts) if prompts else Prompts(),
+                gaze=gaze,
+                seed=seed,
+                selection={"limit": limit, "tasks": tasks, "all_context": all_context},
+                find=find,
+            )
+            folder = out or _home() / "scores" / "-".join(
+                [data.stem, engine, *(["blind"] if blind else []), mode.value]
+            )
+            if engine == "random":
+                job.run(Guessing(seed), folder, "random")
+            else:
+                entry = engines[engine]
+                if baselines and not blind:
+                    job.run(Guessing(seed), folder / "random", "random")
+                    job.run(Blind(entry.reasoner(), entry.facts()), folder / "blind", "blind")
+                if blind:
+                    job.run(Blind(entry.reasoner(), entry.facts()), folder, "blind")
+                else:
+                    job.run(entry.candidate(_gaze_finder(gaze)), folder, engine)
+            _finish(folder)
+
+    @score.command("import")
+    def import_(
+        benchmark: Annotated[Benchmark, typer.Argument(help="Whose result files these are.")],
+        path: Annotated[Path, typer.Argument(help="Result file, or folder of them.")],
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+        model: Annotated[
+            str, typer.Option(help="StreamingBench: the model's name in the file.")
+        ] = "",
+    ) -> None:
+        """Mark published replies again, by the published and by the strict rule."""
+        with _bad_input():
+            found = import_replies(benchmark.value, path, model)
+        rows = tabulate(found.results)
+        malformed = [(r.id, r.malformed) for r in found.results if r.malformed]
+        if as_json:
+            told = {
+                "benchmark": found.benchmark,
+                "rows": [asdict(row) for row in rows],
+                "malformed": malformed,
+                "rejected": [asdict(entry) for entry in found.rejected],
+            }
+            print(json.dumps(told, indent=1))
+            return
+        console = Console()
+        _print_table(console, summary(rows, {}))
+        for name, why in malformed:
+            console.print(f"malformed reply of {name}: {why}", markup=False)
+        for entry in found.rejected:
+            console.print(f"cannot be marked: {entry.where}: {entry.why}", markup=False)
+
+    @score.command("compare")
+    def compare_(
+        first: Annotated[Path, typer.Argument(help="Folder of a run.")],
+        second: Annotated[Path, typer.Argument(help="Folder of another over the same data.")],
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """Say whether two runs differ by more than luck (McNemar's exact test)."""
+        with _bad_input():
+            runs = [load_run(folder) for folder in (first, second)]
+            if runs[0].header["data"]["sha256"] != runs[1].header["data"]["sha256"]:
+                raise DataError("the two runs used different data files")
+            pairings = compare(runs[0].results, runs[1].results)
+        if as_json:
+            print(json.dumps([asdict(pairing) for pairing in pairings], indent=1))
+            return
+        cells = [["", "rule", "n", "both", "only A", "only B", "neither", "p"]]
+        cells += [[p.name, p.rule, *map(str, counts(p)), f"{p.p:.4f}"] for p in pairings]
+        _print_table(Console(), cells)
+
+    @score.command()
+    def report(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
+        """Write a run's reports anew and print its table."""
+        with _bad_input():
+            _finish(folder)
+
+    return score
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is the same for the engine and its baselines."""
+
+    data: Path
+    loaded: QuestionSet
+    asked: tuple[Question, ...]
+    mode: Mode
+    wording: Prompts
+    gaze: Path | None
+    seed: int
+    selection: dict[str, object]
+    find: Callable[[str], Path | None]
+
+    def run(self, candidate: Candidate, out: Path, name: str) -> None:
+        """Run a candidate, or go on with its run, and write its report once all is asked."""
+        header = headers.build(
+            engine=candidate.describe(),
+            mode=self.mode.value,
+            prompts=self.wording,
+            gaze=self.gaze is not None,
+            data=self.data,
+            loaded=self.loaded,
+            asked=self.asked,
+            seed=self.seed,
+            selection=self.selection,
+        )
+        headers.settle(header, out)
+        share = Share.of_environment()
+        done = {r.id for r in read_results(result_files(out)) if r.status != "missing"}
+        mine = self._mine(share)
+        with _progress(share.rank == 0) as bar:
+            task = bar.add_task(name, total=len(mine), completed=len(mine & done))
+
+            def advance(result: Result) -> None:
+                bar.advance(task)
+
+            Runner(
+                candidate=candidate,
+                mode="clip" if self.mode is Mode.clip else "stream",
+                find=self.find,
+                out=out,
+                prompts=self.wording,
+                share=share,
+                gaze=self.gaze is not None,
+                progress=advance,
+            ).run(self.asked)
+        # Whoever finishes last finds all asked; nobody waits, so nobody can hang.
+        if not load_run(out).outstanding:
+            write_report(out)
+
+    def _mine(self, share: Share) -> set[str]:
+        videos = list(dict.fromkeys(q.video for q in self.asked))
+        taken = {video for number, video in enumerate(videos) if share.takes(number)}
+        return {q.id for q in self.asked if q.video in taken}
+
+
+def _selected(loaded: QuestionSet, tasks: str, limit: int | None) -> tuple[Question, ...]:
+    asked = loaded.questions
+    if tasks:
+        known = {q.task.lower(): q.task for q in asked}
+        wanted = [task.strip().lower() for task in tasks.split(",") if task.strip()]
+        unknown = [task for task in wanted if task not in known]
+        if unknown:
+            raise DataError(f"no task {unknown[0]!r} here; there are {', '.join(known.values())}")
+        asked = tuple(q for q in asked if q.task.lower() in wanted)
+    return asked[:limit]
+
+
+def _gaze_finder(folder: Path | None) -> GazeOf:
+    if folder is None:
+        return lambda video: ()
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder; --gaze names where the fixation tables are")
+
+    def fixations(video: Path) -> tuple[Fixated, ...]:
+        found = sorted(folder.glob(f"{video.stem}*.csv"))
+        if not found:
+            raise DataError(f"no fixation table {video.stem}*.csv in {folder}")
+        return read_fixations(found[0])
+
+    return fixations
+
+
+def _finish(folder: Path) -> None:
+    """Write the reports and, in the first process, print the table."""
+    run: Finished = write_report(folder)
+    if Share.of_environment().rank:
+        return
+    console = Console()
+    _print_table(console, summary(tabulate(run.results), {}))
+    states = [result.status for result in run.results]
+    if errors := states.count("error"):
+        console.print(f"{errors} engine errors: {folder / 'report.md'} names them", style="red")
+    if missing := states.count("missing"):
+        console.print(f"{missing} questions without their video", style="yellow")
+    if run.outstanding:
+        console.print(
+            f"{len(run.outstanding)} questions not asked yet: other processes are at them, or run "
+            "the same command again",
+            style="yellow",
+        )
+    console.print(f"reports: {folder / 'report.html'}, report.md, table.csv", highlight=False)
+
+
+def _print_table(console: Console, cells: list[list[str]]) -> None:
+    table = Table()
+    for number, name in enumerate(cells[0]):
+        table.add_column(name, justify="right" if number else "left")
+    for row in cells[1:]:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _progress(shown: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not shown or not sys.stderr.isatty(),
+    )
+
+
+def _home() -> Path:
+    home = os.environ.get("ONLOOKER_HOME")
+    return Path(home) if home else Path(__file__).resolve().parents[2] / ".onlooker"
