@@ -1,0 +1,1 @@
+"""Gaze: from a tracker's samples to fixations, and from fixations to tokens."""

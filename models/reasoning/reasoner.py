@@ -41,6 +41,7 @@ class Passage:
     Attributes:
         start, end: stream time in seconds.
         lines: what was observed, in time order.
+        known_at: stream time from which all of it may be used; never before ``end``.
         frames: RGB ``uint8`` pictures of shape ``(H, W, 3)`` with ``frame_times``; empty
             for a reasoner that reads words alone.
         audio: mono ``float32`` at 16 kHz covering ``start`` to ``end``, or None.
@@ -49,6 +50,7 @@ class Passage:
     start: float
     end: float
     lines: tuple[Line, ...]
+    known_at: float
     frames: tuple[NDArray[np.uint8], ...] = ()
     frame_times: tuple[float, ...] = ()
     audio: NDArray[np.float32] | None = None
@@ -119,7 +121,11 @@ class Reasoner(Protocol):
         ...
 
     def watch(self, passage: Passage) -> None:
-        """Extend the running context by a closed segment's fast tokens."""
+        """Extend the running context by a closed segment's fast tokens.
+
+        An answer as of stream time t forks the context where the last passage with
+        ``known_at <= t`` ended.
+        """
         ...
 
     def answer(
