@@ -33,7 +33,7 @@ from app.scoring.gaze_overlay import Fixated, read_fixations
 from app.scoring.prompts import Prompts, load_prompts
 from app.scoring.questions import DataError, Question, QuestionSet
 from app.scoring.replies import import_replies
-from app.scoring.report import Finished, load_run, summary, write_report
+from app.scoring.report import load_run, summary, write_report
 from app.scoring.results import Result, read_results
 from app.scoring.runner import Runner, Share, result_files, video_finder
 from app.scoring.table import tabulate
@@ -188,7 +188,7 @@ def build_app(engines: Mapping[str, Entry]) -> typer.Typer:
             print(json.dumps(told, indent=1))
             return
         console = Console()
-        _print_table(console, summary(rows, {}))
+        _print_table(console, _brief(summary(rows, {})))
         for name, why in malformed:
             console.print(f"malformed reply of {name}: {why}", markup=False)
         for entry in found.rejected:
@@ -308,11 +308,11 @@ def _gaze_finder(folder: Path | None) -> GazeOf:
 
 def _finish(folder: Path) -> None:
     """Write the reports and, in the first process, print the table."""
-    run: Finished = write_report(folder)
+    run, cells = write_report(folder)
     if Share.of_environment().rank:
         return
     console = Console()
-    _print_table(console, summary(tabulate(run.results), {}))
+    _print_table(console, _brief(cells))
     states = [result.status for result in run.results]
     if errors := states.count("error"):
         console.print(f"{errors} engine errors: {folder / 'report.md'} names them", style="red")
@@ -325,6 +325,15 @@ def _finish(folder: Path) -> None:
             style="yellow",
         )
     console.print(f"reports: {folder / 'report.html'}, report.md, table.csv", highlight=False)
+
+
+def _brief(cells: list[list[str]]) -> list[list[str]]:
+    """The columns that fit a terminal; the reports have them all."""
+    wide = ("95 %", "tokens", "errors", "missing", "left out")
+    kept = [n for n, name in enumerate(cells[0]) if name not in wide and "p50" not in name]
+    # Of the two intervals the strict one stays.
+    kept.insert(kept.index(cells[0].index("strict %")) + 1, cells[0].index("strict %") + 1)
+    return [[row[n] for n in kept] for row in cells]
 
 
 def _print_table(console: Console, cells: list[list[str]]) -> None:

@@ -55,13 +55,13 @@ class Sessions:
 
     Attributes:
         facts: for the header: engine, model, revision, dtype, budgets.
-        source: opens a video file.
+        source: a video file from some second on.
         begin: begins a session over a source that has not been entered.
         gaze: fixations of a video, empty where there are none.
     """
 
     facts: Mapping[str, object]
-    source: Callable[[Path], Source]
+    source: Callable[[Path, float], Source]
     begin: Callable[[Source], Watching]
     gaze: Callable[[Path], tuple[Fixated, ...]] = lambda video: ()
     needs_video: bool = True
@@ -72,7 +72,7 @@ class Sessions:
     def open(self, video: Path | None, start: float, end: float | None) -> View:
         if video is None:
             raise ValueError("this engine needs the video")
-        guarded = Window(self.source(video), start, end, self.gaze(video))
+        guarded = Window(self.source(video, start), start, end, self.gaze(video))
         return _SessionView(self.begin(guarded))
 
 

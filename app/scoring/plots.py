@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -136,6 +137,8 @@ def _svg(draw: Callable[[Axes], None], width: float, height: float) -> str:
     figure = Figure(figsize=(width, height), layout="constrained")
     draw(figure.add_subplot())
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    # Without a fixed salt the marks' ids, and so the whole file, differ from one run to the next.
+    with matplotlib.rc_context({"svg.hashsalt": "onlooker"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
     text = file.getvalue()
     return text[text.index("<svg") :]

@@ -50,8 +50,12 @@ def load_run(out: Path) -> Finished:
     )
 
 
-def write_report(out: Path) -> Finished:
-    """Write the three reports of a run's folder, whole or not at all each; say what they hold."""
+def write_report(out: Path) -> tuple[Finished, list[list[str]]]:
+    """Write the three reports of a run's folder, each whole or not at all.
+
+    Returns:
+        The run, and the main table as :func:`summary` gives it.
+    """
     run = load_run(out)
     baselines = {
         name: load_run(out / name) for name in BASELINES if (out / name / "run.json").exists()
@@ -61,7 +65,7 @@ def write_report(out: Path) -> Finished:
     _whole(out / "report.md", markdown(run, rows, beside))
     _whole(out / "table.csv", table_csv(rows, beside))
     _whole(out / "report.html", page(run, rows, beside))
-    return run
+    return run, summary(rows, beside)
 
 
 def summary(rows: Sequence[Row], beside: dict[str, list[Row]]) -> list[list[str]]:
@@ -209,7 +213,7 @@ def _rules(run: Finished) -> list[tuple[str, str]]:
         (
             "Intervals",
             "95 %: Wilson's for shares, a bootstrap over questions for means of means. Both take "
-            "questions for independent; those of one video are not quite, so they are a bit narrow.",
+            "questions for independent; those of one video are not quite, so both are too narrow.",
         ),
     ]
 

@@ -14,8 +14,8 @@ def plain_options(published: Sequence[str]) -> tuple[tuple[str, ...], tuple[str,
     """Option texts in the order of their letters, and remarks on what was mended.
 
     Without letters they are taken in order. With letters: a piece without one belongs to the
-    option before it (some published options were torn at a comma), and options out of order
-    are put in the order of their letters, for the answer is a letter. Letters that occur twice
+    option before it (some published options were torn at a comma), an empty piece is dropped,
+    and options out of order are put in the order of their letters, for the answer is a letter. Letters that occur twice
     say nothing, then the position counts.
 
     Raises:
@@ -40,7 +40,7 @@ def plain_options(published: Sequence[str]) -> tuple[tuple[str, ...], tuple[str,
             if mark is not None:
                 letters.append(mark[1])
                 texts.append(mark[2].strip())
-            else:
+            elif option.strip():
                 texts[-1] = f"{texts[-1].rstrip()}, {option.strip()}"
         if len(texts) < len(published):
             remarks.append(f"{len(published)} pieces joined to {len(texts)} options")

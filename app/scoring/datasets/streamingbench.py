@@ -9,7 +9,7 @@ from typing import Any
 
 from app.scoring.datasets.options import plain_options
 from app.scoring.datasets.times import mended, span
-from app.scoring.questions import Earlier, Kind, Question, QuestionSet, Rejected
+from app.scoring.questions import LETTERS, Earlier, Kind, Question, QuestionSet, Rejected
 
 WINDOW = 60.0
 """Seconds of context of the benchmark's main table."""
@@ -26,6 +26,9 @@ _OMNI = (
     "Source Discrimination",
     "Multimodal Alignment",
 )
+_SHOWN = 4
+"""Options that the published prompt shows; no answer of the published files lies beyond."""
+
 _SEQUENTIAL = "Sequential Question Answering"
 
 
@@ -107,8 +110,11 @@ def _question(
         )
     options, mending = plain_options(published["options"])
     answer = published["answer"].strip().upper()
-    if answer not in "ABCDEFGHIJ"[: len(options)] or len(answer) != 1:
+    if answer not in LETTERS[: len(options)] or len(answer) != 1:
         raise ValueError(f"answer {published['answer']!r} is none of {len(options)} options")
+    if len(options) > _SHOWN and answer in LETTERS[:_SHOWN]:
+        mending += (f"{len(options)} options, of which the first {_SHOWN} are shown",)
+        options = options[:_SHOWN]
     before: tuple[Earlier, ...] = ()
     if task == _SEQUENTIAL:
         before = history.get(video, ())
