@@ -15,8 +15,8 @@ def plain_options(published: Sequence[str]) -> tuple[tuple[str, ...], tuple[str,
 
     Without letters they are taken in order. With letters: a piece without one belongs to the
     option before it (some published options were torn at a comma), an empty piece is dropped,
-    and options out of order are put in the order of their letters, for the answer is a letter. Letters that occur twice
-    say nothing, then the position counts.
+    and options out of order are put in the order of their letters, for the answer is a letter.
+    Letters that occur twice say nothing, then the position counts.
 
     Raises:
         ValueError: there are fewer than two options, or more than ten.
