@@ -122,6 +122,17 @@ class Memory:
         """
         return self._store.segments(until, since_index, limit, media)
 
+    def latest(self, count: int, until: float | None = None) -> list[Segment]:
+        """The last ``count`` segments that had begun at ``until``, as they were known then.
+
+        Without thumbnails and features.
+        """
+        begun = self.next_index
+        if until is not None:
+            starts = self._index.snapshot().starts
+            begun = int(np.searchsorted(starts, until, side="right"))
+        return self._store.segments(until, max(0, begun - count), count, media=False)
+
     def recall(self, question: str, time: float, k: int = 3) -> list[Recalled]:
         """The segments that best answer a question put at stream ``time``, best first.
 

@@ -45,6 +45,12 @@ class AudioChunk:
         """Stream time just after the last sample, in seconds."""
         return self.time + len(self.samples) / SAMPLE_RATE
 
+    def split(self, time: float) -> tuple[AudioChunk, AudioChunk]:
+        """What comes before stream ``time``, and the rest; either may be empty."""
+        count = min(max(0, int((time - self.time) * SAMPLE_RATE + 1e-6)), len(self.samples))
+        rest = AudioChunk(self.time + count / SAMPLE_RATE, self.samples[count:])
+        return AudioChunk(self.time, self.samples[:count]), rest
+
 
 @dataclass(frozen=True, slots=True)
 class GazeSample:

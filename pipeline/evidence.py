@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from memory.segment import (
     Fixation,
     Gap,
@@ -12,6 +17,7 @@ from memory.segment import (
     Segment,
     Utterance,
 )
+from models.media import Frame
 from models.reasoning.reasoner import Line, Passage
 
 MOVING = 0.2
@@ -49,8 +55,19 @@ def line(observation: Observation, certain_above: float) -> Line | None:
     return None
 
 
-def passage(segment: Segment, certain_above: float) -> Passage:
-    """A segment in words, its lines in time order; repeated looks are said once."""
+def passage(
+    segment: Segment,
+    certain_above: float,
+    pictures: Sequence[Frame] = (),
+    audio: NDArray[np.float32] | None = None,
+) -> Passage:
+    """A segment as a reasoner reads it, its lines in time order; repeated looks are said once.
+
+    Args:
+        certain_above: confidence from which a label is taken as fact.
+        pictures: sampled pictures of the segment, for a reasoner that looks for itself.
+        audio: its sound, mono at 16 kHz, for one that listens for itself.
+    """
     lines: list[Line] = []
     said: set[tuple[str, str]] = set()
     for observation in sorted(segment.observations, key=lambda o: o.time):
@@ -64,4 +81,12 @@ def passage(segment: Segment, certain_above: float) -> Passage:
         lines.append(words)
     if segment.note is not None:
         lines.append(Line(segment.start, segment.end, "note", segment.note.text))
-    return Passage(segment.start, segment.end, tuple(lines), segment.known_at)
+    return Passage(
+        segment.start,
+        segment.end,
+        tuple(lines),
+        segment.known_at,
+        frames=tuple(picture.image for picture in pictures),
+        frame_times=tuple(picture.time for picture in pictures),
+        audio=audio,
+    )

@@ -22,24 +22,34 @@ SETTLE = 0.6
 """Seconds after a boundary before it is trusted: voice activity is noticed that late."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A closed segment, with the sampled pictures of its stretch."""
+
+    segment: Segment
+    pictures: tuple[Frame, ...]
+
+
 @dataclass(slots=True)
 class Segmenter:
     """Call :meth:`add` in stream order; it returns the segments that were sealed.
 
     Attributes:
+        start: stream time at which the first segment begins; that of the first call of
+            :meth:`add` by default.
         longest: seconds after which a segment is closed in any case.
         shortest: seconds a segment must have before a pause may close it.
         shortest_scene: the same for a scene change.
         pause: seconds of silence after speech that count as a pause.
     """
 
+    start: float | None = None
     longest: float = 10.0
     shortest: float = 3.0
     shortest_scene: float = 1.0
     pause: float = 0.7
     source: str = ""
     next_index: int = 0
-    _start: float | None = None
     _boundaries: deque[tuple[float, str]] = field(default_factory=deque)
     _observations: list[Observation] = field(default_factory=list)
     _pictures: list[tuple[Frame, NDArray[np.float16] | None]] = field(default_factory=list)
@@ -52,7 +62,7 @@ class Segmenter:
         features: NDArray[np.float16] | None = None,
         speaking_since: float | None = None,
         silent_since: float | None = None,
-    ) -> list[Segment]:
+    ) -> list[Sealed]:
         """Take what became known at stream time ``now`` (seconds).
 
         Args:
@@ -61,8 +71,8 @@ class Segmenter:
             silent_since: when the last speech ended, or None if none has been heard or
                 somebody is speaking.
         """
-        if self._start is None:
-            self._start = now
+        if self.start is None:
+            self.start = now
         self._observations.extend(observations)
         if frame is not None:
             self._pictures.append((frame, features))
@@ -77,24 +87,24 @@ class Segmenter:
             sealed.append(self._seal(boundary, reason))
         return sealed
 
-    def finish(self, now: float) -> list[Segment]:
+    def finish(self, now: float) -> list[Sealed]:
         """Seal everything: the stream has ended at ``now``."""
         sealed = [self._seal(boundary, reason) for boundary, reason in self._boundaries]
         self._boundaries.clear()
-        if self._start is not None and (now > self._start or self._observations or self._pictures):
+        if self.start is not None and (now > self.start or self._observations or self._pictures):
             sealed.append(self._seal(now, "end"))
         return sealed
 
-    def open_segment(self, now: float) -> Segment | None:
-        """What is known of the stretch not yet sealed, as a segment ending at ``now``."""
-        if self._start is None:
+    def open_segment(self, now: float) -> Sealed | None:
+        """What is known of the stretch not yet sealed, as if it ended at ``now``."""
+        if self.start is None:
             return None
-        return self._build(self._start, now, "open", self._observations, self._pictures)
+        return self._build(self.start, now, "open", self._observations, self._pictures)
 
     def _mark(
         self, now: float, observations: tuple[Observation, ...], silent_since: float | None
     ) -> None:
-        last = self._boundaries[-1][0] if self._boundaries else self._start
+        last = self._boundaries[-1][0] if self._boundaries else self.start
         assert last is not None
         for seen in observations:
             if isinstance(seen, SceneChange) and seen.time - last >= self.shortest_scene:
@@ -110,18 +120,18 @@ class Segmenter:
             last += self.longest
             self._boundaries.append((last, "length"))
 
-    def _seal(self, end: float, reason: str) -> Segment:
-        assert self._start is not None
+    def _seal(self, end: float, reason: str) -> Sealed:
+        assert self.start is not None
         mine = [o for o in self._observations if o.time < end or reason == "end"]
         pictures = [p for p in self._pictures if p[0].time < end or reason == "end"]
-        segment = self._build(self._start, end, reason, mine, pictures)
+        sealed = self._build(self.start, end, reason, mine, pictures)
         # An observation or picture is never lost: what is not this segment's is the next one's.
         taken = {id(o) for o in mine}
         self._observations = [o for o in self._observations if id(o) not in taken]
         self._pictures = self._pictures[len(pictures) :]
-        self._start = end
+        self.start = end
         self.next_index += 1
-        return segment
+        return sealed
 
     def _build(
         self,
@@ -130,9 +140,9 @@ class Segmenter:
         reason: str,
         observations: list[Observation],
         pictures: list[tuple[Frame, NDArray[np.float16] | None]],
-    ) -> Segment:
+    ) -> Sealed:
         featured = [(frame.time, grid) for frame, grid in pictures if grid is not None]
-        return Segment(
+        segment = Segment(
             index=self.next_index,
             start=start,
             end=end,
@@ -143,6 +153,7 @@ class Segmenter:
             feature_times=tuple(time for time, _ in featured),
             source=self.source,
         )
+        return Sealed(segment, tuple(frame for frame, _ in pictures))
 
 
 def thumbnail(image: NDArray[np.uint8]) -> bytes:

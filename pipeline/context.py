@@ -1,0 +1,124 @@
+"""The thread that keeps the reasoner's running context up with memory."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time as clock
+from collections import deque
+from collections.abc import Callable
+
+from memory.memory import Memory
+from memory.segment import Note
+from memory.store import StoreError
+from models.reasoning.reasoner import Passage, Reasoner
+from pipeline.events import Remark
+
+BACKLOG = 64
+"""Passages that may wait for the context before watching waits, and for a note before the
+oldest go without."""
+
+NOTE_SHARE = 0.1
+"""Most of this thread's time that goes into notes while passages keep coming."""
+
+POLL = 0.1
+PATIENCE = 30.0
+
+
+class ContextThread:
+    """Reads closed segments into the running context, in order, and notes what was in them.
+
+    Notes wait for idle time: one is written only when no passage waits, and only while notes
+    have taken less than :data:`NOTE_SHARE` of the time that has passed.
+    """
+
+    def __init__(
+        self, reasoner: Reasoner, memory: Memory, emit: Callable[[Note | Remark], None]
+    ) -> None:
+        self._reasoner = reasoner
+        self._memory = memory
+        self._emit = emit
+        self._waiting: queue.Queue[tuple[Passage, int | None]] = queue.Queue(BACKLOG)
+        self._replayed: list[Passage] = []
+        self._unnoted: deque[tuple[Passage, int]] = deque(maxlen=BACKLOG)
+        self._closing = threading.Event()
+        self._settled = threading.Condition()
+        self._outstanding = 0
+        self._noting = 0.0
+        self._began = 0.0
+        self._thread = threading.Thread(target=self._run, name="context", daemon=True)
+
+    def replay(self, passage: Passage) -> None:
+        """Read ``passage`` of a resumed session first of all; before :meth:`start`."""
+        self._replayed.append(passage)
+
+    def start(self) -> None:
+        self._began = clock.monotonic()
+        self._outstanding = len(self._replayed)
+        self._thread.start()
+
+    def put(self, passage: Passage, index: int) -> None:
+        """Hand over the passage of segment ``index``; waits while too many are waiting."""
+        with self._settled:
+            self._outstanding += 1
+        while not self._closing.is_set():
+            try:
+                self._waiting.put((passage, index), timeout=POLL)
+                return
+            except queue.Full:
+                continue
+
+    def drain(self) -> None:
+        """Wait until all that was handed over is in the context."""
+        with self._settled:
+            while self._outstanding and not self._closing.is_set():
+                self._settled.wait(POLL)
+
+    def close(self) -> None:
+        """End the thread after the passage it is at."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        for passage in self._replayed:
+            self._watch(passage)
+        self._replayed.clear()
+        while not self._closing.is_set():
+            try:
+                passage, index = self._waiting.get(timeout=POLL)
+            except queue.Empty:
+                self._note()
+                continue
+            self._watch(passage)
+            if index is not None:
+                self._unnoted.append((passage, index))
+
+    def _watch(self, passage: Passage) -> None:
+        try:
+            if not self._closing.is_set():
+                self._reasoner.watch(passage)
+        except Exception as error:  # the stream goes on, and recall still finds the segment
+            self._tell(passage, f"{type(error).__name__}: {error}")
+        with self._settled:
+            self._outstanding -= 1
+            self._settled.notify_all()
+
+    def _note(self) -> None:
+        passed = clock.monotonic() - self._began
+        if not self._unnoted or self._noting > NOTE_SHARE * passed:
+            return
+        passage, index = self._unnoted.popleft()
+        started = clock.monotonic()
+        try:
+            text = self._reasoner.note(passage)
+            if text:
+                note = Note(passage.start, passage.end, text)
+                self._memory.write_note(index, note)
+                self._emit(note)
+        except (StoreError, RuntimeError, ValueError) as error:
+            self._tell(passage, f"no note: {error}")
+        self._noting += clock.monotonic() - started
+
+    def _tell(self, passage: Passage, why: str) -> None:
+        self._emit(Remark(passage.end, "error", f"{passage.start:.0f}-{passage.end:.0f} s: {why}"))

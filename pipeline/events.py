@@ -1,0 +1,65 @@
+"""What happened in a session, in order, for any number of onlookers."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from memory.segment import Note, Observation, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something a person should know of the session itself.
+
+    Attributes:
+        time: stream time in seconds.
+        kind: ``"source"`` (about the source), ``"error"`` or ``"end"``.
+    """
+
+    time: float
+    kind: str
+    text: str
+
+
+Happening = Observation | Segment | Note | Remark
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A happening with its place in the session's order, from 1."""
+
+    number: int
+    what: Happening
+
+
+class EventLog:
+    """The latest events; each reader keeps its own place. Safe to use from any thread.
+
+    Args:
+        capacity: events held; a reader that falls further behind misses the oldest, which
+            the gap in their numbers shows.
+    """
+
+    def __init__(self, capacity: int = 10_000) -> None:
+        self._events: deque[Event] = deque(maxlen=capacity)
+        self._changed = threading.Condition()
+        self._last = 0
+
+    def emit(self, what: Happening) -> None:
+        with self._changed:
+            self._last += 1
+            self._events.append(Event(self._last, what))
+            self._changed.notify_all()
+
+    def after(self, number: int, timeout: float = 0.0) -> list[Event]:
+        """Events numbered above ``number``; waits up to ``timeout`` seconds for the first."""
+        with self._changed:
+            if self._last <= number and timeout > 0:
+                self._changed.wait(timeout)
+            missed = self._last - number
+            if missed <= 0:
+                return []
+            count = min(missed, len(self._events))
+            return [self._events[i] for i in range(len(self._events) - count, len(self._events))]

@@ -1,0 +1,131 @@
+"""What one stream's pictures and sound say: the models' findings as observations.
+
+The models are shared by all streams (:class:`Senses`); what follows one stream from moment
+to moment (voice activity, text on screen, motion) is held by its :class:`Perception`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.segment import Look, Observation, ScreenText, SeenObject, Utterance, Word
+from models.media import AudioChunk, Frame
+from models.speech.recogniser import Transcript
+from models.speech.voice import Speech, VoiceActivity
+from models.vision.facts import FactFinder
+from models.vision.objects import Looked
+from models.vision.text_reader import ReadText, TextTracker
+
+
+class Hearing(Protocol):
+    """Speech to words; None where nothing intelligible was said."""
+
+    def transcribe(self, speech: Speech) -> Transcript | None: ...
+
+
+class Reading(Protocol):
+    """Text in a picture, RGB ``uint8 (H, W, 3)``."""
+
+    def read(self, image: NDArray[np.uint8]) -> list[ReadText]: ...
+
+
+class Seeing(Protocol):
+    """Objects in a picture, RGB ``uint8 (H, W, 3)``, and its features."""
+
+    def look(self, image: NDArray[np.uint8]) -> Looked: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Senses:
+    """The perception models, loaded once and shared by all streams.
+
+    Attributes:
+        certain_above: confidence from which a label is taken as fact.
+    """
+
+    hearing: Hearing
+    reading: Reading
+    seeing: Seeing
+    certain_above: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one picture gave: observations, and its features ``float16 (H, W, D)``."""
+
+    observations: tuple[Observation, ...]
+    features: NDArray[np.float16]
+
+
+class Perception:
+    """Follows one stream. Feed it in stream-time order, from one thread at a time."""
+
+    def __init__(self, senses: Senses) -> None:
+        self._senses = senses
+        self._voice = VoiceActivity()
+        self._text = TextTracker(senses.reading)
+        self._facts = FactFinder()
+
+    @property
+    def speaking_since(self) -> float | None:
+        """Stream time at which the speech still going on began, or None in silence."""
+        return self._voice.speaking_since
+
+    @property
+    def silent_since(self) -> float | None:
+        """Stream time at which the last speech ended, or None."""
+        return self._voice.silent_since
+
+    def hear(self, chunk: AudioChunk) -> list[Utterance]:
+        """Utterances that ended within ``chunk``."""
+        return self._transcribe(self._voice.feed(chunk))
+
+    def finish(self) -> list[Utterance]:
+        """The utterance that the end of the sound, or a gap in it, cuts off."""
+        return self._transcribe(self._voice.finish())
+
+    def said_so_far(self, now: float) -> Utterance | None:
+        """Speech that is still going on, as far as it has been heard at stream time ``now``.
+
+        It takes the recogniser about as long as the finished utterance will.
+        """
+        speech = self._voice.so_far()
+        if speech is None:
+            return None
+        heard = self._transcribe([speech])
+        return replace(heard[0], end=min(heard[0].end, now)) if heard else None
+
+    def see(self, frame: Frame) -> Sight:
+        """What ``frame`` shows. Text is reported when it changes, the rest every time."""
+        image, time = frame.image, frame.time
+        found: list[Observation] = []
+        facts = self._facts.look(image)
+        found.append(Look(time, facts.motion, facts.brightness, facts.colours, facts.faces))
+        looked = self._senses.seeing.look(image)
+        found.extend(SeenObject(time, o.label, o.confidence, o.box) for o in looked.labels)
+        texts = self._text.update(image)
+        if texts is not None:
+            found.extend(ScreenText(time, t.text, t.box, t.confidence) for t in texts)
+        return Sight(tuple(found), looked.features)
+
+    def _transcribe(self, stretches: list[Speech]) -> list[Utterance]:
+        heard = []
+        for speech in stretches:
+            transcript = self._senses.hearing.transcribe(speech)
+            if transcript is not None:
+                heard.append(_utterance(transcript))
+        return heard
+
+
+def _utterance(transcript: Transcript) -> Utterance:
+    return Utterance(
+        transcript.start,
+        transcript.end,
+        transcript.text,
+        tuple(Word(word.start, word.end, word.text) for word in transcript.words),
+        transcript.confidence,
+    )

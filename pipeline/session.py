@@ -1,0 +1,352 @@
+"""A session: one source watched into one memory, and questions about it meanwhile.
+
+Three threads, each owned and joined here:
+
+- the reader (``pipeline/sources/reader.py``) decodes into a bounded queue;
+- ``watch`` samples, perceives, cuts into segments and appends them to memory;
+- ``context`` extends the reasoner's running context by each segment (``pipeline/context.py``).
+
+Answers are made on the caller's own thread, so watching and answering never wait for each
+other beyond one forward pass of the reasoner.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time as clock
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from memory.memory import Memory
+from memory.segment import Segment, Turn
+from memory.store import StoreError
+from models.media import AudioChunk, Media
+from models.reasoning.reasoner import Evidence, Exchange, Passage
+from pipeline.answer import Answer, AskError
+from pipeline.context import ContextThread
+from pipeline.engine import Engine
+from pipeline.events import Event, EventLog, Remark
+from pipeline.evidence import passage
+from pipeline.frontier import Frontier
+from pipeline.perception import Perception
+from pipeline.sampler import Sampler
+from pipeline.segmenter import Segmenter
+from pipeline.sources.reader import Playhead, Reader
+from pipeline.sources.source import Properties, Source, SourceError
+from pipeline.watcher import Watched, Watcher
+
+RECALLED = 6
+"""Segments put in full before the reasoner because the question's words point to them."""
+
+LATEST = 2
+"""And because they are the latest."""
+
+HISTORY = 4
+"""Earlier exchanges put before the reasoner."""
+
+REPLAYED = 200
+"""Latest segments of a resumed session that are read into the running context again."""
+
+PATIENCE = 30.0
+"""Seconds that a thread is given to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A session's live figures.
+
+    Attributes:
+        time: stream time watched up to, in seconds.
+        lag: seconds of stream time between what was read and what was watched.
+        read, dropped: media items read from the source, and those of them dropped.
+        offered, sampled: frames that came to the sampler, and those looked at.
+        segments: segments in memory.
+        context, context_limit: tokens in the running context, and the most it holds.
+        watching: False once the source has ended, failed or was stopped.
+        error: what ended the watching, if anything did.
+    """
+
+    time: float
+    lag: float
+    read: int
+    dropped: int
+    offered: int
+    sampled: int
+    segments: int
+    context: int
+    context_limit: int
+    watching: bool
+    error: str | None
+
+
+class Session:
+    """Watches ``source`` into ``memory``. Start it, ask it, close it; or use it in ``with``.
+
+    Args:
+        source: not yet entered; the session enters and leaves it. Of a memory that already
+            holds segments, a file is to be opened where those end (:func:`resume_at`).
+        memory: new, or that of an earlier session over the same source. It stays the
+            caller's to close.
+        paced: play a file no faster than its own time, or than ``playhead``.
+        stepped: watch nothing until :meth:`watch_until` says how far.
+        fps, burst: see :class:`pipeline.sampler.Sampler`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        memory: Memory,
+        *,
+        paced: bool = False,
+        playhead: Playhead | None = None,
+        stepped: bool = False,
+        fps: float = 1.0,
+        burst: float = 2.0,
+    ) -> None:
+        self.memory = memory
+        self._certain_above = engine.senses.certain_above
+        self._reader = Reader(source, pace=paced, playhead=playhead)
+        self._reasoner = engine.new_reasoner()
+        self._log = EventLog()
+        past = memory.segments(since_index=max(0, memory.next_index - REPLAYED), media=False)
+        self._heard_until = max((s.known_at for s in past[-1:]), default=-math.inf)
+        self._watcher = Watcher(
+            Perception(engine.senses),
+            Sampler(fps, burst),
+            Segmenter(start=past[-1].end if past else None, next_index=memory.next_index),
+            memory,
+            self._log.emit,
+        )
+        self._context = ContextThread(self._reasoner, memory, self._log.emit)
+        for segment in past:
+            self._context.replay(self._passage(segment))
+        self._frontier = Frontier(0.0 if stepped else math.inf)
+        self._turn = threading.Lock()  # held while one piece of media is under watch
+        self._nobody_asks = threading.Event()
+        self._nobody_asks.set()
+        self._asking = 0
+        self._asking_lock = threading.Lock()
+        self._error: str | None = None
+        self._watching = False
+        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+
+    def start(self) -> Self:
+        """Open the source and begin to watch.
+
+        Raises:
+            SourceError: the source cannot be opened.
+        """
+        self._reader.__enter__()
+        for remark in self.properties.remarks:
+            self._log.emit(Remark(self._watcher.now, "source", remark))
+        self._watching = True
+        self._context.start()
+        self._thread.start()
+        return self
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def properties(self) -> Properties:
+        """What the source says of itself; once started."""
+        return self._reader.properties
+
+    @property
+    def playhead(self) -> Playhead:
+        """Where a paced file is played."""
+        return self._reader.playhead
+
+    @property
+    def status(self) -> Status:
+        used, limit = self._reasoner.context_tokens
+        return Status(
+            time=self._watcher.now,
+            lag=self._reader.lag,
+            read=self._reader.read,
+            dropped=self._reader.dropped,
+            offered=self._watcher.offered,
+            sampled=self._watcher.sampled,
+            segments=self.memory.next_index,
+            context=used,
+            context_limit=limit,
+            watching=self._watching,
+            error=self._error,
+        )
+
+    def events(self, after: int = 0, timeout: float = 0.0) -> list[Event]:
+        """Events numbered above ``after``; waits up to ``timeout`` seconds for the first."""
+        return self._log.after(after, timeout)
+
+    def watch_until(self, time: float) -> None:
+        """Of a stepped session: watch on to stream ``time`` and no further.
+
+        Returns when all of it has been watched and is in the running context, or when the
+        source has ended.
+        """
+        self._frontier.move(time)
+        self._frontier.wait_until_reached(time)
+        self._context.drain()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the source to end; True if it has, and all of it is in the context."""
+        if not self._frontier.wait_until_closed(timeout):
+            return False
+        self._context.drain()
+        return True
+
+    def close(self) -> None:
+        """End watching. What was seen is in memory. Closing twice is allowed."""
+        self._frontier.close()
+        self._reader.close()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE)
+        self._context.close()
+
+    def ask(
+        self,
+        question: str,
+        options: Sequence[str] = (),
+        at: float | None = None,
+        history: bool = True,
+    ) -> Answer:
+        """Answer from what was known at stream time ``at``, by default now.
+
+        Also after the source has ended.
+
+        Args:
+            options: texts to choose from; empty for a free answer.
+            history: with regard to earlier questions, and to be remembered with them.
+
+        Returns:
+            The answer, made on the thread that iterates it.
+
+        Raises:
+            AskError: the question is empty, or nothing had been seen by then.
+        """
+        began = clock.perf_counter()
+        question = question.strip()
+        if not question:
+            raise AskError("the question is empty: say what you want to know")
+        now, current = self._present()
+        time = now if at is None else min(at, now)
+        passages = self._chosen(question, options, time, current)
+        if not passages:
+            raise AskError(f"nothing had been seen or heard by {time:.1f} s: ask again later")
+        earlier = self.memory.turns(time)[-HISTORY:] if history else []
+        evidence = Evidence(
+            time, passages, tuple(Exchange(t.time, t.question, t.answer) for t in earlier)
+        )
+
+        def finished(answer: Answer) -> None:
+            if history and answer.text:
+                self._remember(Turn(time, question, answer.text))
+
+        answer = Answer(question, time, passages, began, finished)
+        if options:
+            answer.will_choose(options, lambda: self._reasoner.choose(question, options, evidence))
+        else:
+            answer.will_say(
+                lambda: self._reasoner.answer(question, evidence, lambda: answer.cancelled)
+            )
+        return answer
+
+    def _remember(self, turn: Turn) -> None:
+        try:
+            self.memory.remember(turn)
+        except StoreError as error:
+            self._log.emit(Remark(turn.time, "error", str(error)))
+
+    def _present(self) -> tuple[float, Watched | None]:
+        """Stream time now, and the stretch not sealed yet, between two pieces of media."""
+        with self._asking_lock:
+            self._asking += 1
+            self._nobody_asks.clear()
+        try:
+            with self._turn:
+                return self._watcher.now, self._watcher.so_far()
+        finally:
+            with self._asking_lock:
+                self._asking -= 1
+                if not self._asking:
+                    self._nobody_asks.set()
+
+    def _chosen(
+        self, question: str, options: Sequence[str], time: float, current: Watched | None
+    ) -> tuple[Passage, ...]:
+        """The passages for one question, in time order; nothing in them is later than ``time``."""
+        found = {r.segment.index: r.segment for r in self.memory.recall(question, time, RECALLED)}
+        for option in options:
+            for recalled in self.memory.recall(f"{question} {option}", time, 1):
+                found.setdefault(recalled.segment.index, recalled.segment)
+        found.update((segment.index, segment) for segment in self.memory.latest(LATEST, time))
+        passages = [self._passage(found[index]) for index in sorted(found)]
+        known = None if current is None else current.segment.as_of(time)
+        if current is not None and known is not None and known.end > known.start:
+            pictures = tuple(picture for picture in current.pictures if picture.time <= time)
+            sound = current.sound if known is current.segment else None
+            passages.append(self._passage(known, Watched(known, pictures, sound)))
+        return tuple(passages)
+
+    def _passage(self, segment: Segment, watched: Watched | None = None) -> Passage:
+        if watched is None:
+            return passage(segment, self._certain_above)
+        return passage(segment, self._certain_above, watched.pictures, watched.sound)
+
+    def _watch(self) -> None:
+        """The watch thread."""
+        try:
+            try:
+                for media in self._reader:
+                    placed = self._not_heard_before(media)
+                    for piece in self._frontier.pieces(placed) if placed is not None else ():
+                        self._nobody_asks.wait(PATIENCE)
+                        with self._turn:
+                            watched = self._watcher.take(piece)
+                        self._extend_context(watched)
+            except SourceError as error:
+                self._fail(str(error))
+            with self._turn:
+                watched = self._watcher.finish()
+            self._extend_context(watched)
+        except StoreError as error:
+            self._fail(str(error))
+        except Exception as error:  # a thread must not die in silence
+            self._fail(f"watching failed: {type(error).__name__}: {error}")
+        finally:
+            self._watching = False
+            self._frontier.close()
+            self._log.emit(Remark(self._watcher.now, "end", self._error or "the stream has ended"))
+
+    def _extend_context(self, watched: list[Watched]) -> None:
+        for each in watched:
+            self._context.put(self._passage(each.segment, each), each.segment.index)
+
+    def _not_heard_before(self, media: Media) -> Media | None:
+        """``media`` without the sound that a resumed memory already holds as an utterance."""
+        if not isinstance(media, AudioChunk) or media.time >= self._heard_until:
+            return media
+        rest = media.split(self._heard_until)[1]
+        return rest if len(rest.samples) else None
+
+    def _fail(self, why: str) -> None:
+        self._error = why
+        self._log.emit(Remark(self._watcher.now, "error", why))
+
+
+def resume_at(memory: Memory) -> float:
+    """Stream seconds at which a file is to be opened so that a memory's session goes on."""
+    last = memory.latest(1)
+    return last[0].end if last else 0.0

@@ -1,0 +1,173 @@
+"""The watching half of the path: media in, observations and segments out. No thread here."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.memory import Memory
+from memory.segment import Observation, SceneChange, Segment
+from models.media import SAMPLE_RATE, AudioChunk, Frame, Media
+from pipeline.perception import Perception
+from pipeline.sampler import Sampler
+from pipeline.segmenter import Sealed, Segmenter
+
+CUT = 0.1
+"""Sampler score from which a frame counts as the first of a new scene."""
+
+SOUND_KEPT = 60.0
+"""Seconds of sound held for a reasoner that listens for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A stretch of the stream with its pictures and sound.
+
+    Attributes:
+        pictures: the sampled frames.
+        sound: mono ``float32`` at 16 kHz of the stretch, or None where none was kept.
+    """
+
+    segment: Segment
+    pictures: tuple[Frame, ...]
+    sound: NDArray[np.float32] | None
+
+
+class Watcher:
+    """Feed it one stream's media in stream-time order; what it seals is in memory.
+
+    Args:
+        emit: called with each observation as it becomes known and each segment once it is
+            on disk, on the calling thread.
+
+    Attributes:
+        now: stream time up to which was watched, in seconds.
+        offered, sampled: frames that came, and those of them that were looked at.
+    """
+
+    def __init__(
+        self,
+        perception: Perception,
+        sampler: Sampler,
+        segmenter: Segmenter,
+        memory: Memory,
+        emit: Callable[[Observation | Segment], None],
+    ) -> None:
+        self.now = segmenter.start or 0.0
+        self.offered = 0
+        self.sampled = 0
+        self._perception = perception
+        self._sampler = sampler
+        self._segmenter = segmenter
+        self._memory = memory
+        self._emit = emit
+        self._sound: deque[AudioChunk] = deque()
+        self._unwritten: deque[Sealed] = deque()
+
+    def take(self, media: Media) -> list[Watched]:
+        """Watch one piece of media.
+
+        Returns:
+            The segments that were sealed by it; they are on disk.
+
+        Raises:
+            StoreError: the session cannot be written. The segment is held, and written
+                with the next one or by :meth:`finish`.
+        """
+        if self._segmenter.start is None:
+            self._segmenter.start = media.time
+        if isinstance(media, Frame):
+            return self._take_frame(media)
+        if isinstance(media, AudioChunk):
+            return self._take_sound(media)
+        return []
+
+    def finish(self) -> list[Watched]:
+        """Seal what is open: the stream has ended.
+
+        Raises:
+            StoreError: the session cannot be written.
+        """
+        heard = self._perception.finish()
+        sealed = self._segment(tuple(heard))
+        return sealed + self._keep(self._segmenter.finish(self.now))
+
+    def so_far(self) -> Watched | None:
+        """The stretch that is not sealed yet, with the speech that is still going on."""
+        sealed = self._segmenter.open_segment(self.now)
+        if sealed is None:
+            return None
+        watched = self._with_sound(sealed)
+        speech = self._perception.said_so_far(self.now)
+        if speech is None:
+            return watched
+        observations = (*watched.segment.observations, speech)
+        return replace(watched, segment=replace(watched.segment, observations=observations))
+
+    def _take_frame(self, frame: Frame) -> list[Watched]:
+        self.offered += 1
+        self.now = max(self.now, frame.time)
+        taken = self._sampler.offer(frame)
+        found: tuple[Observation, ...] = ()
+        if self._sampler.score >= CUT:
+            found = (SceneChange(frame.time, self._sampler.score),)
+            taken = True  # the first picture of a scene is always worth a look
+        if not taken:
+            return self._segment(found)
+        self.sampled += 1
+        sight = self._perception.see(frame)
+        return self._segment((*found, *sight.observations), frame, sight.features)
+
+    def _take_sound(self, chunk: AudioChunk) -> list[Watched]:
+        self._sound.append(chunk)
+        while self._sound[0].end < chunk.end - SOUND_KEPT:
+            self._sound.popleft()
+        heard = self._perception.hear(chunk)
+        self.now = max(self.now, chunk.end)
+        return self._segment(tuple(heard))
+
+    def _segment(
+        self,
+        found: tuple[Observation, ...],
+        frame: Frame | None = None,
+        features: NDArray[np.float16] | None = None,
+    ) -> list[Watched]:
+        for observation in found:
+            self._emit(observation)
+        return self._keep(
+            self._segmenter.add(
+                self.now,
+                found,
+                frame,
+                features,
+                self._perception.speaking_since,
+                self._perception.silent_since,
+            )
+        )
+
+    def _keep(self, sealed: list[Sealed]) -> list[Watched]:
+        self._unwritten.extend(sealed)
+        kept = []
+        while self._unwritten:
+            each = self._unwritten[0]
+            self._memory.append(each.segment)
+            self._unwritten.popleft()
+            self._emit(each.segment)
+            kept.append(self._with_sound(each))
+        return kept
+
+    def _with_sound(self, sealed: Sealed) -> Watched:
+        start, end = sealed.segment.start, sealed.segment.end
+        sound = np.zeros(max(0, round((end - start) * SAMPLE_RATE)), np.float32)
+        heard = False
+        for chunk in self._sound:
+            first = round((chunk.time - start) * SAMPLE_RATE)
+            low, high = max(0, first), min(len(sound), first + len(chunk.samples))
+            if low < high:
+                sound[low:high] = chunk.samples[low - first : high - first]
+                heard = True
+        return Watched(sealed.segment, sealed.pictures, sound if heard else None)
