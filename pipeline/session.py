@@ -14,41 +14,30 @@ from __future__ import annotations
 
 import math
 import threading
-import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from memory.memory import Memory
-from memory.segment import Segment, Turn
+from memory.segment import Segment
 from memory.store import StoreError
 from models.media import AudioChunk, Media
-from models.reasoning.reasoner import Evidence, Exchange, Passage
-from pipeline.answer import Answer, AskError
+from models.reasoning.reasoner import Passage
+from pipeline.answer import Answer
+from pipeline.asker import Asker
 from pipeline.context import ContextThread
 from pipeline.engine import Engine
 from pipeline.events import Event, EventLog, Remark
 from pipeline.evidence import passage
 from pipeline.frontier import Frontier
 from pipeline.perception import Perception
+from pipeline.recollection import REPLAYED
 from pipeline.sampler import Sampler
 from pipeline.segmenter import Segmenter
 from pipeline.sources.reader import Playhead, Reader
 from pipeline.sources.source import Properties, Source, SourceError
 from pipeline.watcher import Watched, Watcher
-
-RECALLED = 6
-"""Segments put in full before the reasoner because the question's words point to them."""
-
-LATEST = 2
-"""And because they are the latest."""
-
-HISTORY = 4
-"""Earlier exchanges put before the reasoner."""
-
-REPLAYED = 200
-"""Latest segments of a resumed session that are read into the running context again."""
 
 PATIENCE = 30.0
 """Seconds that a thread is given to end."""
@@ -112,7 +101,7 @@ class Session:
         self._reader = Reader(source, pace=paced, playhead=playhead)
         self._reasoner = engine.new_reasoner()
         self._log = EventLog()
-        past = memory.segments(since_index=max(0, memory.next_index - REPLAYED), media=False)
+        past = memory.latest(REPLAYED)
         self._heard_until = max((s.known_at for s in past[-1:]), default=-math.inf)
         self._watcher = Watcher(
             Perception(engine.senses),
@@ -121,6 +110,7 @@ class Session:
             memory,
             self._log.emit,
         )
+        self._asker = Asker(memory, self._reasoner, self._certain_above, self._log.emit)
         self._context = ContextThread(self._reasoner, memory, self._log.emit)
         for segment in past:
             self._context.replay(self._passage(segment))
@@ -236,38 +226,9 @@ class Session:
         Raises:
             AskError: the question is empty, or nothing had been seen by then.
         """
-        began = clock.perf_counter()
-        question = question.strip()
-        if not question:
-            raise AskError("the question is empty: say what you want to know")
         now, current = self._present()
         time = now if at is None else min(at, now)
-        passages = self._chosen(question, options, time, current)
-        if not passages:
-            raise AskError(f"nothing had been seen or heard by {time:.1f} s: ask again later")
-        earlier = self.memory.turns(time)[-HISTORY:] if history else []
-        evidence = Evidence(
-            time, passages, tuple(Exchange(t.time, t.question, t.answer) for t in earlier)
-        )
-
-        def finished(answer: Answer) -> None:
-            if history and answer.text:
-                self._remember(Turn(time, question, answer.text))
-
-        answer = Answer(question, time, passages, began, finished)
-        if options:
-            answer.will_choose(options, lambda: self._reasoner.choose(question, options, evidence))
-        else:
-            answer.will_say(
-                lambda: self._reasoner.answer(question, evidence, lambda: answer.cancelled)
-            )
-        return answer
-
-    def _remember(self, turn: Turn) -> None:
-        try:
-            self.memory.remember(turn)
-        except StoreError as error:
-            self._log.emit(Remark(turn.time, "error", str(error)))
+        return self._asker.ask(question, options, time, current, history)
 
     def _present(self) -> tuple[float, Watched | None]:
         """Stream time now, and the stretch not sealed yet, between two pieces of media."""
@@ -282,23 +243,6 @@ class Session:
                 self._asking -= 1
                 if not self._asking:
                     self._nobody_asks.set()
-
-    def _chosen(
-        self, question: str, options: Sequence[str], time: float, current: Watched | None
-    ) -> tuple[Passage, ...]:
-        """The passages for one question, in time order; nothing in them is later than ``time``."""
-        found = {r.segment.index: r.segment for r in self.memory.recall(question, time, RECALLED)}
-        for option in options:
-            for recalled in self.memory.recall(f"{question} {option}", time, 1):
-                found.setdefault(recalled.segment.index, recalled.segment)
-        found.update((segment.index, segment) for segment in self.memory.latest(LATEST, time))
-        passages = [self._passage(found[index]) for index in sorted(found)]
-        known = None if current is None else current.segment.as_of(time)
-        if current is not None and known is not None and known.end > known.start:
-            pictures = tuple(picture for picture in current.pictures if picture.time <= time)
-            sound = current.sound if known is current.segment else None
-            passages.append(self._passage(known, Watched(known, pictures, sound)))
-        return tuple(passages)
 
     def _passage(self, segment: Segment, watched: Watched | None = None) -> Passage:
         if watched is None:
