@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.scoring.candidate import Ask, Response, View
-from app.scoring.questions import Kind
 from models.reasoning.reasoner import Evidence, Reasoner
 
 
@@ -37,14 +36,13 @@ class _Unseen:
     def ask(self, ask: Ask) -> Response:
         nothing = Evidence(ask.time, ())
         began = time.perf_counter()
-        if ask.options:
-            # The options are given beside the question; a yes/no request needs its instructions.
-            question = ask.question if ask.kind is Kind.CHOICE else ask.prompt
-            odds, counts = self.reasoner.choose(question, ask.options, nothing)
+        question, options = ask.request
+        if options:
+            odds, counts = self.reasoner.choose(question, options, nothing)
             took = time.perf_counter() - began
             place = max(range(len(odds)), key=odds.__getitem__)
             return Response("", place, took, took, asdict(counts))
-        reply = self.reasoner.answer(ask.prompt, nothing)
+        reply = self.reasoner.answer(question, nothing)
         pieces: list[str] = []
         first: float | None = None
         for piece in reply:

@@ -19,11 +19,13 @@ class Ask:
     Attributes:
         id: of the question, with the poll's number for proactive ones.
         start, time: the candidate may use what happened in ``[start, time]`` of the stream.
-        prompt: the request in words, options included.
-        question: the question alone, without options or instructions.
+        prompt: the whole request in words: instructions, options and all.
+        question: for who is given the options apart: the question with what must stand before
+            it (earlier questions, a word on the gaze), without options or instructions.
         options: texts to choose from, empty for a free answer. Of a yes/no request they are
             ``("Yes", "No")``.
         kind: how the reply will be read.
+        free: a reply in words to ``prompt`` is wanted even where there are options.
     """
 
     id: str
@@ -33,6 +35,17 @@ class Ask:
     question: str
     options: tuple[str, ...]
     kind: Kind
+    free: bool = False
+
+    @property
+    def request(self) -> tuple[str, tuple[str, ...]]:
+        """What to put to an engine that can choose among options, and those options.
+
+        A yes/no request needs its instructions even where the options are given apart.
+        """
+        if self.free or not self.options:
+            return self.prompt, ()
+        return (self.question if self.kind is Kind.CHOICE else self.prompt), self.options
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 from rich.console import Console
@@ -25,10 +25,9 @@ from rich.progress import (
 from rich.table import Table
 
 from app.scoring import header as headers
-from app.scoring.blind import Blind
 from app.scoring.candidate import Candidate, Guessing
 from app.scoring.compare import compare, counts
-from app.scoring.datasets import load
+from app.scoring.datasets import load_all
 from app.scoring.gaze_overlay import Fixated, read_fixations
 from app.scoring.prompts import Prompts, load_prompts
 from app.scoring.questions import DataError, Question, QuestionSet
@@ -37,18 +36,20 @@ from app.scoring.report import load_run, summary, write_report
 from app.scoring.results import Result, read_results
 from app.scoring.runner import Runner, Share, result_files, video_finder
 from app.scoring.table import tabulate
-from models.reasoning.reasoner import Reasoner
 
 GazeOf = Callable[[Path], tuple[Fixated, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An engine on offer: makes its candidate, and its reasoner for the blind baseline."""
+class Contender(Protocol):
+    """An engine that was loaded to be scored."""
 
-    candidate: Callable[[GazeOf], Candidate]
-    reasoner: Callable[[], Reasoner]
-    facts: Callable[[], dict[str, object]]
+    def candidate(self, gaze: GazeOf) -> Candidate:
+        """The engine, watching."""
+        ...
+
+    def blind(self) -> Candidate:
+        """Its reasoner, which sees nothing."""
+        ...
 
 
 class Mode(StrEnum):
@@ -78,8 +79,11 @@ def _bad_input() -> Iterator[None]:
         raise _Bad(str(error)) from error
 
 
-def build_app(engines: Mapping[str, Entry]) -> typer.Typer:
-    """The commands, offering ``engines`` by name besides the random baseline."""
+def build_app(engines: Mapping[str, Callable[[], Contender]]) -> typer.Typer:
+    """The commands, offering ``engines`` by name besides the random baseline.
+
+    An engine is loaded when it is first needed; it raises DataError if it cannot be.
+    """
     score = typer.Typer(
         name="score",
         help="Score an engine on question sets of the field, offline.",
@@ -90,8 +94,16 @@ def build_app(engines: Mapping[str, Entry]) -> typer.Typer:
 
     @score.command()
     def run(
-        data: Annotated[Path, typer.Argument(help="Question file, as published or in our format.")],
-        videos: Annotated[Path, typer.Option(help="Folder of the videos.")],
+        data: Annotated[
+            list[Path],
+            typer.Argument(
+                help="Question files of one benchmark, as published or in our format, or their "
+                "folder."
+            ),
+        ],
+        videos: Annotated[
+            Path | None, typer.Option(help="Folder of the videos; by default that of DATA.")
+        ] = None,
         engine: Annotated[str, typer.Option(help="What to score; random guesses.")] = "embedded",
         mode: Annotated[
             Mode, typer.Option(help="clip: the published way; stream: watched once, causally.")
@@ -109,6 +121,12 @@ def build_app(engines: Mapping[str, Entry]) -> typer.Typer:
         ] = False,
         blind: Annotated[
             bool, typer.Option("--blind", help="Ask the engine without showing it the video.")
+        ] = False,
+        free: Annotated[
+            bool,
+            typer.Option(
+                "--free", help="Ask for replies in words, not for a choice by probability."
+            ),
         ] = False,
         baselines: Annotated[
             bool, typer.Option("--baselines", help="Also run blind and random, beside the engine.")
@@ -128,40 +146,48 @@ def build_app(engines: Mapping[str, Entry]) -> typer.Typer:
         with _bad_input():
             if engine != "random" and engine not in engines:
                 raise DataError(f"no engine {engine!r}; there are {offered}")
-            if not videos.is_dir():
+            loaded, files = load_all(data, all_context=all_context)
+            folder_of_videos = videos or files[0].parent
+            if not folder_of_videos.is_dir():
                 raise DataError(f"{videos} is no folder; --videos names where the videos are")
-            loaded = load(data, all_context=all_context)
             asked = _selected(loaded, tasks, limit)
-            find = video_finder(videos)
+            find = video_finder(folder_of_videos)
             missing = sorted({q.video for q in asked if find(q.video) is None})
             if require_all and missing:
                 named = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
-                raise DataError(f"{len(missing)} videos are not in {videos}: {named}")
+                raise DataError(f"{len(missing)} videos are not in {folder_of_videos}: {named}")
             job = _Job(
-                data=data,
+                files=files,
                 loaded=loaded,
                 asked=asked,
                 mode=mode,
                 wording=load_prompts(prompts) if prompts else Prompts(),
                 gaze=gaze,
+                free=free,
                 seed=seed,
                 selection={"limit": limit, "tasks": tasks, "all_context": all_context},
                 find=find,
             )
-            folder = out or _home() / "scores" / "-".join(
-                [data.stem, engine, *(["blind"] if blind else []), mode.value]
+            folder = out or home() / "scores" / "-".join(
+                [
+                    files[0].stem if len(files) == 1 else loaded.benchmark,
+                    engine,
+                    *(["blind"] if blind else []),
+                    mode.value,
+                ]
             )
             if engine == "random":
                 job.run(Guessing(seed), folder, "random")
             else:
-                entry = engines[engine]
-                if baselines and not blind:
-                    job.run(Guessing(seed), folder / "random", "random")
-                    job.run(Blind(entry.reasoner(), entry.facts()), folder / "blind", "blind")
+                gaze_of = _gaze_finder(gaze)
+                contender = engines[engine]()
                 if blind:
-                    job.run(Blind(entry.reasoner(), entry.facts()), folder, "blind")
+                    job.run(contender.blind(), folder, "blind")
                 else:
-                    job.run(entry.candidate(_gaze_finder(gaze)), folder, engine)
+                    if baselines:
+                        job.run(Guessing(seed), folder / "random", "random")
+                        job.run(contender.blind(), folder / "blind", "blind")
+                    job.run(contender.candidate(gaze_of), folder, engine)
             _finish(folder)
 
     @score.command("import")
@@ -203,7 +229,7 @@ def build_app(engines: Mapping[str, Entry]) -> typer.Typer:
         """Say whether two runs differ by more than luck (McNemar's exact test)."""
         with _bad_input():
             runs = [load_run(folder) for folder in (first, second)]
-            if runs[0].header["data"]["sha256"] != runs[1].header["data"]["sha256"]:
+            if runs[0].header["data"]["files"] != runs[1].header["data"]["files"]:
                 raise DataError("the two runs used different data files")
             pairings = compare(runs[0].results, runs[1].results)
         if as_json:
@@ -226,12 +252,13 @@ def build_app(engines: Mapping[str, Entry]) -> typer.Typer:
 class _Job:
     """What is the same for the engine and its baselines."""
 
-    data: Path
+    files: list[Path]
     loaded: QuestionSet
     asked: tuple[Question, ...]
     mode: Mode
     wording: Prompts
     gaze: Path | None
+    free: bool
     seed: int
     selection: dict[str, object]
     find: Callable[[str], Path | None]
@@ -243,7 +270,8 @@ class _Job:
             mode=self.mode.value,
             prompts=self.wording,
             gaze=self.gaze is not None,
-            data=self.data,
+            free=self.free,
+            files=self.files,
             loaded=self.loaded,
             asked=self.asked,
             seed=self.seed,
@@ -267,6 +295,7 @@ class _Job:
                 prompts=self.wording,
                 share=share,
                 gaze=self.gaze is not None,
+                free=self.free,
                 progress=advance,
             ).run(self.asked)
         # Whoever finishes last finds all asked; nobody waits, so nobody can hang.
@@ -357,6 +386,6 @@ def _progress(shown: bool) -> Progress:
     )
 
 
-def _home() -> Path:
+def home() -> Path:
     home = os.environ.get("ONLOOKER_HOME")
     return Path(home) if home else Path(__file__).resolve().parents[2] / ".onlooker"

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from app.scoring.candidate import Ask, Response, View
 from app.scoring.gaze_overlay import Fixated
-from app.scoring.questions import Kind
 from app.scoring.window import Window
 from models.reasoning.reasoner import Counts
 from pipeline.sources.source import Source
@@ -82,9 +81,9 @@ class _SessionView:
 
     def ask(self, ask: Ask) -> Response:
         self.session.watch_until(ask.time)
-        question = ask.question if ask.kind is Kind.CHOICE else ask.prompt
+        question, options = ask.request
         began = time.perf_counter()
-        answer = self.session.ask(question, ask.options, ask.time)
+        answer = self.session.ask(question, options, ask.time)
         pieces: list[str] = []
         first: float | None = None
         for piece in answer:

@@ -1,10 +1,11 @@
 """What a run did, for machines: ``run.json`` in the run's folder.
 
 Fields: ``format`` (1); ``engine`` (what the candidate says of itself: engine, model, revision,
-dtype, budgets, seed); ``protocol`` (mode, window, prompts and their SHA-256, gaze, rules);
-``data`` (file name, SHA-256, benchmark, how many questions, limit, tasks, the rejected and the
-mended entries); ``ids`` (every question of the run, in order); ``software`` (versions);
-``hardware``; ``started`` (UTC). Everything but the last three must be equal for a run to resume.
+dtype, budgets, seed); ``protocol`` (mode, windows, seed, prompts and their SHA-256, gaze, how
+replies are asked for); ``data`` (files with their SHA-256, benchmark, how many questions, limit,
+tasks, the rejected and the mended entries); ``ids`` (every question of the run, in order);
+``software`` (versions); ``commit`` (of Onlooker, empty outside a checkout); ``hardware``;
+``started`` (UTC). All but the last four must be equal for a run to be gone on with.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +34,8 @@ def build(
     mode: str,
     prompts: Prompts,
     gaze: bool,
-    data: Path,
+    free: bool,
+    files: Sequence[Path],
     loaded: QuestionSet,
     asked: Sequence[Question],
     seed: int,
@@ -48,11 +51,11 @@ def build(
             "prompts": prompts.source,
             "prompts_sha256": prompts.digest,
             "gaze_drawn": gaze,
+            "free_replies": free,
             "windows": sorted({q.window or 0.0 for q in asked}),
         },
         "data": {
-            "file": data.name,
-            "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
+            "files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
             "benchmark": loaded.benchmark,
             "questions": len(loaded.questions),
             "asked": len(asked),
@@ -62,6 +65,7 @@ def build(
         },
         "ids": [question.id for question in asked],
         "software": _software(),
+        "commit": _commit(),
         "hardware": _hardware(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -120,6 +124,20 @@ def _software() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _commit() -> str:
+    try:
+        told = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return told.stdout.strip()
 
 
 def _hardware() -> dict[str, object]:

@@ -6,7 +6,10 @@ its hash. A template may use ``{question}``, ``{options}`` (lettered, one a line
 and ``{answer}``. Names are looked up by task first, then by kind::
 
     {"choice": "...", "sequential": "...", "yes-no": "...", "count": "...",
-     "SSR": "...", "CRR": "...", "poll": "...", "output": "...", "gaze": "..."}
+     "SSR": "...", "CRR": "...", "poll": "...", "output": "...", "gaze": "...", "before": "..."}
+
+``gaze`` goes before a prompt where the gaze is drawn in; ``before`` takes the place of
+``sequential`` where an engine is given the options apart.
 """
 
 from __future__ import annotations
@@ -45,6 +48,10 @@ OWN: Mapping[str, str] = {
         "the video shows."
     ),
     "output": "{question} The time has come: say it, and nothing else.",
+    "before": (
+        "{history}\n\nNow a new question about the video so far; earlier ones are settled: "
+        "{question}"
+    ),
     "gaze": (
         "The green dot in the picture is where the person who wears the camera looks, and the "
         "red circle around it is what they can see sharply.\n\n"
@@ -69,6 +76,11 @@ class Prompts:
         """The whole prompt of a question (not of a proactive one), its options included."""
         name = "sequential" if question.history else question.kind.value
         return self._fill(self.templates.get(question.task, self.templates[name]), question, gaze)
+
+    def bare(self, question: Question, gaze: bool = False) -> str:
+        """The question without options or instructions, after what must stand before it."""
+        template = self.templates["before"] if question.history else "{question}"
+        return self._fill(template, question, gaze)
 
     def poll(self, question: Question) -> str:
         """Whether it is time yet, of a proactive question."""

@@ -25,6 +25,15 @@ YES_NO = ("Yes", "No")
 
 Conversation = Generator[Ask, Response, Result]
 
+REPLIES = {
+    False: (
+        "An engine that can choose by probability among the options does so, and its letter is "
+        "its reply by both rules; the wording of its prompt is then its own."
+    ),
+    True: "In words, to the whole prompt, as published; no choice by probability.",
+}
+"""How replies are asked for, by :func:`play`'s ``free``."""
+
 STATEMENT = {
     "clip": (
         "The model is given the video from the start of the question's window to the question's "
@@ -39,14 +48,23 @@ STATEMENT = {
 }
 
 
-def play(question: Question, prompts: Prompts, gaze: bool = False) -> Conversation:
+def play(
+    question: Question, prompts: Prompts, gaze: bool = False, free: bool = False
+) -> Conversation:
     """Put one question by its benchmark's protocol.
+
+    Args:
+        question: what is asked.
+        prompts: the wording.
+        gaze: the gaze is drawn into the pictures, and the prompt says so.
+        free: ask for replies in words, as published, where an engine could choose by
+            probability.
 
     A proactive question is polled from one second after it was put, every second, to four
     seconds past the truth; on the first reply that contains "yes" its output is asked for.
     """
     if question.kind is Kind.PROACTIVE:
-        return (yield from _proactive(question, prompts))
+        return (yield from _proactive(question, prompts, free))
     start = 0.0 if question.window is None else max(0.0, question.time - question.window)
     options = YES_NO if question.kind is Kind.YES_NO else question.options
     response = yield Ask(
@@ -54,9 +72,10 @@ def play(question: Question, prompts: Prompts, gaze: bool = False) -> Conversati
         start=start,
         time=question.time,
         prompt=prompts.of(question, gaze),
-        question=question.text,
+        question=prompts.bare(question, gaze),
         options=options,
         kind=question.kind,
+        free=free,
     )
     reply, choice = response.text, ""
     if response.chosen is not None:
@@ -74,7 +93,7 @@ def first_time(question: Question) -> float:
     return question.time + late
 
 
-def _proactive(question: Question, prompts: Prompts) -> Conversation:
+def _proactive(question: Question, prompts: Prompts, free: bool) -> Conversation:
     spent: list[float] = []
     last: tuple[float, Response, str] | None = None
     asks = 0
@@ -87,6 +106,7 @@ def _proactive(question: Question, prompts: Prompts) -> Conversation:
             question=question.text,
             options=YES_NO,
             kind=Kind.YES_NO,
+            free=free,
         )
         asks += 1
         spent += [response.seconds] if response.seconds is not None else []

@@ -15,7 +15,7 @@ from app.scoring import header as headers
 from app.scoring import plots
 from app.scoring.anchors import SYSTEMS
 from app.scoring.extraction import PUBLISHED_RULES, STRICT_RULE
-from app.scoring.protocol import STATEMENT
+from app.scoring.protocol import REPLIES, STATEMENT
 from app.scoring.results import Result, read_results
 from app.scoring.runner import result_files
 from app.scoring.table import AGGREGATION, Rate, Row, tabulate
@@ -166,7 +166,9 @@ def page(run: Finished, rows: Sequence[Row], beside: dict[str, list[Row]]) -> st
 
 def _title(run: Finished) -> str:
     engine = run.header["engine"]
-    return f"{engine['engine']} {engine.get('model', '')} on {run.header['data']['file']}"
+    return (
+        f"{engine['engine']} {engine.get('model', '')} on {', '.join(run.header['data']['files'])}"
+    )
 
 
 def _benchmark(run: Finished) -> str:
@@ -178,8 +180,9 @@ def _facts(run: Finished) -> list[str]:
     states = [result.status for result in run.results]
     facts = [
         "Engine: " + ", ".join(f"{name} {value}" for name, value in run.header["engine"].items()),
-        f"Data: {data['file']}, SHA-256 {data['sha256']}, {data['questions']} questions, "
-        f"{data['asked']} asked ({_selection(data['selection'])})",
+        "Data: " + ", ".join(f"{name} (SHA-256 {sha})" for name, sha in data["files"].items()),
+        f"Questions in it: {data['questions']}, asked {data['asked']} "
+        f"({_selection(data['selection'])})",
         f"Mode: {protocol['mode']}, seed {protocol['seed']}, prompts {protocol['prompts']} "
         f"(SHA-256 {protocol['prompts_sha256'][:12]})",
         "Software: " + ", ".join(f"{n} {v}" for n, v in run.header["software"].items()),
@@ -206,6 +209,7 @@ def _rules(run: Finished) -> list[tuple[str, str]]:
     windows = ", ".join(f"{w:g} s" if w else "all" for w in run.header["protocol"]["windows"])
     return [
         ("Mode", STATEMENT[run.header["protocol"]["mode"]] + f" Windows: {windows}."),
+        ("Replies", REPLIES[run.header["protocol"]["free_replies"]]),
         ("Published rule", PUBLISHED_RULES[benchmark]),
         ("Strict rule", STRICT_RULE),
         ("The two rules", f"They disagree on {different} replies, listed below if any."),

@@ -23,6 +23,14 @@ from app.scoring.results import Result, failed, read_results
 Mode = Literal["clip", "stream"]
 
 
+_LAUNCHERS = (
+    ("RANK", "WORLD_SIZE"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("PMI_RANK", "PMI_SIZE"),
+)
+"""Names under which a launcher tells a process its number and how many there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """Which part of the videos this process takes: every ``world``-th, from ``rank``."""
@@ -32,8 +40,11 @@ class Share:
 
     @classmethod
     def of_environment(cls) -> Share:
-        """From ``RANK`` and ``WORLD_SIZE``, as ``accelerate launch`` and torchrun set them."""
-        return cls(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+        """As ``accelerate launch`` and torchrun, or MPI, tell a process."""
+        for rank, world in _LAUNCHERS:
+            if rank in os.environ and world in os.environ:
+                return cls(int(os.environ[rank]), int(os.environ[world]))
+        return cls()
 
     def takes(self, number: int) -> bool:
         return number % self.world == self.rank
@@ -50,6 +61,7 @@ class Runner:
         out: folder of the run; all processes of a run share it.
         share: this process's part.
         gaze: prompts say that the gaze is drawn in.
+        free: replies are asked for in words, never as a choice by probability.
         progress: called with each result as it is written.
     """
 
@@ -60,6 +72,7 @@ class Runner:
     prompts: Prompts = field(default_factory=Prompts)
     share: Share = field(default_factory=Share)
     gaze: bool = False
+    free: bool = False
     progress: Callable[[Result], None] = lambda result: None
 
     def run(self, questions: Sequence[Question]) -> None:
@@ -99,7 +112,7 @@ class Runner:
             with closing(self.candidate.open(path, ask.start, ask.time)) as view:
                 return view.ask(ask)
 
-        conversation = play(question, self.prompts, self.gaze)
+        conversation = play(question, self.prompts, self.gaze, self.free)
         try:
             ask = next(conversation)
             while True:
@@ -126,7 +139,7 @@ class Runner:
     def _answered(self, view: View, questions: list[Question]) -> Iterator[Result]:
         agenda: list[tuple[float, int, Ask, Conversation]] = []
         for number, question in enumerate(questions):
-            conversation = play(question, self.prompts, self.gaze)
+            conversation = play(question, self.prompts, self.gaze, self.free)
             try:
                 ask = next(conversation)
             except StopIteration as end:

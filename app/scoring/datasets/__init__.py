@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,52 @@ def load(path: Path, *, all_context: bool = False) -> QuestionSet:
         why = f": {found.rejected[0].where} {found.rejected[0].why}" if found.rejected else ""
         raise DataError(f"{path} holds no usable question{why}")
     return found
+
+
+def load_all(paths: Sequence[Path], *, all_context: bool = False) -> tuple[QuestionSet, list[Path]]:
+    """The questions of several files of one benchmark as one set, and the files they are from.
+
+    A folder stands for its ``questions.json``, or else for all its JSON files.
+
+    Raises:
+        DataError: as :func:`load`, or the files are of different benchmarks or share a question.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = [path / "questions.json"]
+            if not found[0].is_file():
+                found = sorted(path.glob("*.json"))
+            if not found:
+                raise DataError(f"no .json file in {path}")
+            files += found
+        else:
+            files.append(path)
+    loaded = [load(file, all_context=all_context) for file in files]
+    if len(loaded) == 1:
+        return loaded[0], files
+    owner: dict[str, Path] = {}
+    for file, part in zip(files, loaded, strict=True):
+        if part.benchmark != loaded[0].benchmark:
+            raise DataError(
+                f"{files[0]} is of {loaded[0].benchmark}, {file} of {part.benchmark}: score them "
+                "one at a time"
+            )
+        for question in part.questions:
+            if owner.setdefault(question.id, file) != file:
+                raise DataError(
+                    f"{owner[question.id]} and {file} both hold question {question.id}: name the "
+                    "files to be scored together one by one"
+                )
+    return QuestionSet(
+        loaded[0].benchmark,
+        tuple(question for part in loaded for question in part.questions),
+        tuple(
+            replace(entry, where=f"{file.name} {entry.where}")
+            for file, part in zip(files, loaded, strict=True)
+            for entry in part.rejected
+        ),
+    ), files
 
 
 def _first(data: Any) -> Mapping[str, Any] | None:

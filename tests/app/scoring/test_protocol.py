@@ -73,6 +73,28 @@ def test_earlier_questions_stand_before_a_sequential_one_and_its_own_answer_does
     assert "right answer was A" in text and "answer was C" not in text
 
 
+def test_an_engine_that_chooses_gets_what_stands_before_a_question_and_the_options_apart():
+    turn = Earlier("00:00:36", "Who serves?", ("Ann", "Ben"), "A")
+    (ask,), _ = held(question(history=(turn,)), lambda ask: Response("B"))
+    told, options = ask.request
+    assert "Who serves?" in told and told.endswith("What is it?")
+    assert options == ("a cat", "a dog", "a horse")
+    assert "green dot" in Prompts().bare(question(), gaze=True)
+    assert Prompts().bare(question()) == "What is it?"
+
+
+@pytest.mark.parametrize("asked", [question(), question(kind=Kind.YES_NO, answer="yes")])
+def test_a_free_reply_is_asked_for_by_the_whole_prompt(asked):
+    ask = next(play(asked, Prompts(), free=True))
+    assert ask.request == (Prompts().of(asked), ())
+
+
+def test_a_yes_or_no_request_keeps_its_instructions_where_the_options_are_apart():
+    asked = question(kind=Kind.YES_NO, task="CRR", answer="yes", options=())
+    ask = next(play(asked, Prompts()))
+    assert ask.request == (Prompts().of(asked), ("Yes", "No"))
+
+
 def test_official_wording_is_data_that_replaces_ours(tmp_path):
     path = tmp_path / "official.json"
     path.write_text('{"choice": "Q {question} O {options}"}')

@@ -3,6 +3,8 @@ import json
 import pytest
 
 from app.scoring.candidate import Guessing, Response
+from app.scoring.prompts import Prompts
+from app.scoring.protocol import play
 from app.scoring.questions import Kind
 from app.scoring.results import read_results
 from app.scoring.runner import Runner, Share, result_files, video_finder
@@ -115,17 +117,20 @@ def test_processes_share_the_videos_without_overlap_or_gap(tmp_path):
     assert set(results(tmp_path)) == {q.id for q in asked}
 
 
+@pytest.mark.parametrize("names", [("RANK", "WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE")])
+def test_a_process_learns_its_share_from_its_launcher(monkeypatch, names):
+    for name in ("RANK", "WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    assert Share.of_environment() == Share(0, 1)
+    for name, value in zip(names, ("1", "3"), strict=True):
+        monkeypatch.setenv(name, value)
+    assert Share.of_environment() == Share(1, 3)
+
+
 def test_guesses_depend_on_the_seed_and_the_question_alone():
     def guess(seed, name):
-        ask = Scripted()
-        runner_asks = play_one(ask, question(name))
-        return Guessing(seed).open(None, 0, None).ask(runner_asks).chosen
-
-    def play_one(_, asked):
-        from app.scoring.prompts import Prompts
-        from app.scoring.protocol import play
-
-        return next(play(asked, Prompts()))
+        ask = next(play(question(name), Prompts()))
+        return Guessing(seed).open(None, 0, None).ask(ask).chosen
 
     names = [str(number) for number in range(300)]
     first = [guess(0, name) for name in names]

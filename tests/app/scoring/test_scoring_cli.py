@@ -37,7 +37,7 @@ def test_a_run_leaves_header_lines_and_three_reports(run):
     header = json.loads((run / "run.json").read_text())
     asked = json.loads(SET.read_text())["questions"]
     assert header["ids"] == [q["id"] for q in asked]
-    assert len(header["data"]["sha256"]) == 64
+    assert [len(sha) for sha in header["data"]["files"].values()] == [64]
     assert {"engine", "protocol", "software", "hardware"} <= set(header)
     assert len((run / "results.0.jsonl").read_text().splitlines()) == len(asked)
     rows = list(csv.DictReader((run / "table.csv").open()))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.scoring.datasets import load
+from app.scoring.datasets import load, load_all
 from app.scoring.datasets.options import plain_options
 from app.scoring.datasets.times import mended, seconds
 from app.scoring.questions import DataError, Kind
@@ -36,21 +36,6 @@ def test_streamingbench_shows_four_options_and_names_where_more_were_published(s
     more = [q for q in found.irregular if "are shown" in q.remarks[-1]]
     assert sorted(len(q.raw["options"]) for q in more) == [5, 6, 6, 7]
     assert not any(text.endswith(", ") for q in found.questions for text in q.options)
-
-
-def test_streamingbench_tasks_are_complete_and_in_their_groups(shared):
-    folder = shared / "benchmarks" / "streamingbench"
-    questions = [
-        q
-        for name in ("real", "omni", "sqa", "proactive")
-        for q in load(folder / f"questions_{name}.json").questions
-    ]
-    assert len({q.task for q in questions}) == 18
-    assert Counter(q.group for q in questions) == {
-        "real-time visual": 2500,
-        "omni-source": 1000,
-        "contextual": 1000,
-    }
 
 
 def test_mistyped_time_stamps_are_read_within_their_stretch_and_remarked(shared):
@@ -150,6 +135,50 @@ def test_an_unusable_entry_is_rejected_by_its_place_and_the_rest_loads(tmp_path)
     found = load(path)
     assert len(found.questions) == 1
     assert [entry.where for entry in found.rejected] == ["[0].questions[1]", "[1]"]
+
+
+def plain_file(path, *names):
+    asked = {"video": "v.mp4", "time": 5, "task": "T", "question": "q", "answer": "A"}
+    entries = [{**asked, "id": name, "options": ["x", "y"]} for name in names]
+    path.write_text(json.dumps({"questions": entries}))
+    return path
+
+
+def test_files_of_one_benchmark_are_one_set_with_their_rejected_entries_told_by_file(tmp_path):
+    files = [plain_file(tmp_path / "a.json", "1", "2", "2"), plain_file(tmp_path / "b.json", "3")]
+    found, read = load_all(files)
+    assert [q.id for q in found.questions] == ["1", "2", "3"]
+    assert [entry.where for entry in found.rejected] == ["a.json questions[2]"]
+    assert read == files
+
+
+def test_a_folder_stands_for_its_questions(tmp_path):
+    with pytest.raises(DataError, match=r"no \.json"):
+        load_all([tmp_path])
+    other = plain_file(tmp_path / "a.json", "1")
+    assert load_all([tmp_path])[1] == [other]
+    own = plain_file(tmp_path / "questions.json", "2")
+    assert load_all([tmp_path])[1] == [own]
+
+
+def test_files_that_share_a_question_or_are_of_two_benchmarks_are_refused(tmp_path, shared):
+    a, b = plain_file(tmp_path / "a.json", "1"), plain_file(tmp_path / "b.json", "1")
+    with pytest.raises(DataError, match="both hold question 1"):
+        load_all([a, b])
+    with pytest.raises(DataError, match="one at a time"):
+        load_all([a, shared / "benchmarks" / "streamingbench" / "questions_proactive_50.json"])
+
+
+def test_the_streamingbench_files_are_one_set_of_4500(shared):
+    folder = shared / "benchmarks" / "streamingbench"
+    names = ("real", "omni", "sqa", "proactive")
+    found, _ = load_all([folder / f"questions_{name}.json" for name in names])
+    assert len({q.task for q in found.questions}) == 18
+    assert Counter(q.group for q in found.questions) == {
+        "real-time visual": 2500,
+        "omni-source": 1000,
+        "contextual": 1000,
+    }
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '[{"a": 1}]', '"x"', "[[]]"])
