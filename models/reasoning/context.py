@@ -47,6 +47,8 @@ class Tokens:
         deepstack: per early layer, ``(visual tokens, hidden size)`` added after that layer.
         next_position: position of the token that follows, where that is not one more than
             the greatest position so far.
+        relative: positions count from wherever the run is appended, not from the beginning
+            of the context, so the same run can stand at any place.
     """
 
     ids: Tensor | None = None
@@ -55,6 +57,7 @@ class Tokens:
     visual: Tensor | None = None
     deepstack: tuple[Tensor, ...] = ()
     next_position: int | None = None
+    relative: bool = False
 
     def __post_init__(self) -> None:
         if (self.ids is None) == (self.embeds is None):
@@ -76,6 +79,17 @@ class Tokens:
         assert tensor is not None
         return len(tensor)
 
+    def at(self, first: int) -> Tokens:
+        """With its positions counted from the beginning of a context whose next is ``first``."""
+        if not self.relative:
+            return self
+        return replace(
+            self,
+            positions=None if self.positions is None else self.positions + first,
+            next_position=None if self.next_position is None else self.next_position + first,
+            relative=False,
+        )
+
     def split(self, size: int) -> Iterator[Tokens]:
         """In runs of at most ``size``."""
         if len(self) <= size:
@@ -93,6 +107,7 @@ class Tokens:
                 visual=None if self.visual is None else self.visual[run],
                 deepstack=tuple(layer[seen : seen + shown] for layer in self.deepstack),
                 next_position=self.next_position if start + size >= len(self) else None,
+                relative=self.relative,
             )
 
 
@@ -324,7 +339,7 @@ class StreamingContext:
         Raises:
             ContextFull: they do not fit; nothing was appended.
         """
-        given = Tokens.of(tokens, positions)
+        given = Tokens.of(tokens, positions).at(self.next_position)
         if self._length + len(given) > self.capacity:
             raise ContextFull(
                 f"{len(given)} tokens do not fit: the context holds {self._length} of "
@@ -443,7 +458,7 @@ class Fork:
         Raises:
             ValueError: there are no tokens.
         """
-        given = Tokens.of(tokens, positions)
+        given = Tokens.of(tokens, positions).at(self.next_position)
         if not len(given):
             raise ValueError("a fork cannot be extended by no tokens")
         kept = []

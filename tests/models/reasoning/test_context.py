@@ -271,3 +271,22 @@ def test_a_long_answer_does_not_blind_the_watcher() -> None:
         watcher.start()
         assert passed.wait(10)
     watcher.join(10)
+
+
+def test_a_run_with_relative_positions_can_stand_anywhere(llama: Any) -> None:
+    """Two runs with a hole in their positions, one after the other, in chunks of 3."""
+    hole = torch.tensor([0, 1, 2, 7, 7, 8])
+    run = Tokens(ids=torch.tensor(numbers(6, 1)), positions=hole, next_position=10, relative=True)
+    context = StreamingContext(llama, 64, chunk=3)
+    context.append(run)
+    context.append(run)
+    assert context.next_position == 20
+    fork = context.fork()
+    logits = fork.append(run)
+    with torch.inference_mode():
+        expected = llama(
+            torch.tensor([numbers(6, 1) * 3]),
+            position_ids=torch.cat([hole, hole + 10, hole + 20])[None],
+        ).logits[0, -1]
+    assert (logits - expected).abs().max() < TOLERANCE
+    assert fork.next_position == 30
