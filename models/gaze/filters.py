@@ -6,20 +6,24 @@ Everything here is incremental and depends on the samples alone, never on when t
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass, replace
 from statistics import median
 
 from models.media import GazeSample
 
-MAX_GAP = 0.075
-"""Longest loss that is bridged, in seconds: shorter than a blink (Olsen, The Tobii I-VT
-Fixation Filter, 2012)."""
+MAX_GAP = 0.016
+"""Longest loss that is bridged live, in seconds. Olsen (The Tobii I-VT Fixation Filter, 2012)
+takes 75 ms, shorter than a blink; with that one could not know within 50 ms that a fixation
+has ended."""
+
+SPACINGS = 1.5
+"""A sparse tracker's samples are no loss: what is bridged is never less than this many times
+the shortest time between two of its samples so far."""
 
 MAX_BLINK = 0.5
 """Longest loss that is called a blink, in seconds; beyond it the tracker has lost the eye."""
 
-NOISE_SPACING = 0.020
+NOISE_SPACING = 0.009
 """Samples further apart than this, in seconds, are not smoothed: the eye moves between them."""
 
 
@@ -58,38 +62,35 @@ class GapFiller:
         self._min_confidence = min_confidence
         self._last: GazeSample | None = None
         self._lost: list[GazeSample] = []
+        self._newest = -math.inf
+        self._spacing = math.inf
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the newest sample was an untracked eye."""
-        return bool(self._lost)
+    def is_lost(self, time: float) -> bool:
+        """Whether the eye is lost for too long to be bridged, if no good sample comes before
+        stream ``time`` (seconds)."""
+        longest = max(self._max_gap, SPACINGS * self._spacing)
+        return self._last is not None and time - self._last.time > longest
 
     def push(self, sample: GazeSample) -> list[GazeSample | Loss]:
         """The samples that are now settled, all valid; a long loss comes between them."""
-        last = self._last
+        lost = self.is_lost(sample.time)
+        self._spacing = min(self._spacing, sample.time - self._newest)
+        self._newest = sample.time
         if not is_valid(sample, self._min_confidence):
-            # Past the longest gap nothing held back will be needed.
-            if last is not None and sample.time - last.time <= self._max_gap:
+            if not lost:  # past the longest gap nothing is bridged
                 self._lost.append(sample)
-            elif not self._lost:
-                self._lost = [sample]
             return []
-        held, self._lost, self._last = self._lost, [], sample
+        last, self._last = self._last, sample
+        held, self._lost = self._lost, []
         if last is None:
             return [sample]
-        span = sample.time - last.time
-        if span > self._max_gap:
+        if lost:
             return [Loss(last.time, sample.time), sample]
         bridged: list[GazeSample | Loss] = []
-        for lost in held:
-            share = (lost.time - last.time) / span
-            bridged.append(
-                replace(
-                    lost,
-                    x=last.x + share * (sample.x - last.x),
-                    y=last.y + share * (sample.y - last.y),
-                )
-            )
+        for gone in held:
+            share = (gone.time - last.time) / (sample.time - last.time)
+            x, y = last.x + share * (sample.x - last.x), last.y + share * (sample.y - last.y)
+            bridged.append(GazeSample(gone.time, x, y, confidence=0.0))
         return [*bridged, sample]
 
 
@@ -100,31 +101,28 @@ class NoiseFilter:
     """
 
     def __init__(self) -> None:
-        self._window: deque[GazeSample] = deque(maxlen=3)
+        self._before: GazeSample | None = None
+        self._here: GazeSample | None = None
+        self._held = False
 
     def push(self, sample: GazeSample) -> list[GazeSample]:
         """Samples that are now final, in order."""
-        window = self._window
-        if window and sample.time - window[-1].time > NOISE_SPACING:
-            return [*self.flush(), *self._sparse(sample)]
-        window.append(sample)
-        if len(window) == 1:
-            return []
-        if len(window) == 2:
-            return [window[0]]
-        return [
-            replace(
-                window[1],
-                x=median(s.x for s in window),
-                y=median(s.y for s in window),
-            )
-        ]
-
-    def _sparse(self, sample: GazeSample) -> list[GazeSample]:
-        return [sample]
+        before, here, held = self._before, self._here, self._held
+        sparse = here is not None and sample.time - here.time > NOISE_SPACING
+        self._before = None if sparse else here
+        self._here = sample
+        self._held = not sparse
+        final = []
+        if held and here is not None:
+            if before is not None and not sparse:
+                three = (before, here, sample)
+                here = replace(here, x=median(s.x for s in three), y=median(s.y for s in three))
+            final.append(here)
+        return [*final, sample] if sparse else final
 
     def flush(self) -> list[GazeSample]:
         """What is held back; the next sample starts afresh."""
-        held = [self._window[-1]] if self._window else []
-        self._window.clear()
+        held = [self._here] if self._held and self._here is not None else []
+        self._before = self._here = None
+        self._held = False
         return held

@@ -35,6 +35,14 @@ class FieldOfView:
             math.tan(math.radians(self.vertical / 2)),
         )
 
+    def direction(self, x: float, y: float) -> tuple[float, float]:
+        """Degrees right of and below the optical axis of a point in normalised coordinates."""
+        half_x, half_y = self._half
+        return (
+            math.degrees(math.atan((2 * x - 1) * half_x)),
+            math.degrees(math.atan((2 * y - 1) * half_y)),
+        )
+
     def angle(self, x: float, y: float, other_x: float, other_y: float) -> float:
         """Degrees between two points in normalised image coordinates."""
         half_x, half_y = self._half
