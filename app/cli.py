@@ -1,0 +1,284 @@
+"""The commands behind ``launch.py``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from app.home import SAMPLE, home, sessions_folder
+from app.timeline import Teller, clock, cost, evidence, record
+from memory.memory import Memory
+from memory.store import StoreError
+from models.reasoning.reasoner import ReasonerError
+from pipeline.answer import Answer, AskError
+from pipeline.engine import Engine, EngineError, load_engine
+from pipeline.recollection import Recollection
+from pipeline.session import Session, resume_at
+from pipeline.sources import Properties, SourceError, open_source
+
+SESSION_SUFFIX = ".onlooker"
+STEP = 5.0
+"""Seconds watched between two looks of the progress bar."""
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+app = typer.Typer(
+    name="launch.py",
+    help="Onlooker watches and listens to a live video stream and answers questions about it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SourceName = Annotated[str, typer.Argument(help="A video or sound file.")]
+EngineName = Annotated[str, typer.Option("--engine", help="embedded.")]
+SessionFile = Annotated[
+    Path | None,
+    typer.Option("--session", help="Keep the session in this file, or go on with it."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Told(typer.Exit):
+    """Something a person must hear: told on the error stream, exit code 2."""
+
+    def __init__(self, message: str) -> None:
+        tell(message)
+        super().__init__(2)
+
+
+def tell(message: str, style: str = "red") -> None:
+    err.print(message, style=style, markup=False)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns the errors that are for people into a message and exit code 2."""
+    try:
+        yield
+    except (AskError, EngineError, ReasonerError, SourceError, StoreError) as error:
+        raise Told(str(error)) from error
+
+
+@app.command()
+def ask(
+    clip: Annotated[str, typer.Argument(help="A video or sound file, or a session file.")],
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    at: Annotated[
+        float | None, typer.Option(min=0.0, help="Put the question at this second of the clip.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="One of several answers to choose from.")
+    ] = None,
+    engine: EngineName = "embedded",
+    session: SessionFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch CLIP (up to --at) and answer QUESTION about it."""
+    with told():
+        options = _options(option)
+        if not question.strip():
+            raise Told("the question is empty: say what you want to know")
+        if clip.endswith(SESSION_SUFFIX):
+            _ask_session(Path(clip), question, at, options, engine, as_json)
+        else:
+            _ask_clip(clip, question, at, options, engine, session, as_json)
+
+
+@app.command()
+def watch(
+    source: SourceName,
+    engine: EngineName = "embedded",
+    session: SessionFile = None,
+    paced: Annotated[bool, typer.Option("--paced", help="Play a file at its own pace.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Watch SOURCE and print the timeline as it grows."""
+    with told():
+        probe(source)
+        models = _engine(engine)
+        with _opened(session, models) as memory:
+            watching = _session(source, models, memory, paced=paced)
+            with watching, contextlib.suppress(KeyboardInterrupt):
+                _print_timeline(watching, Teller(models.senses.certain_above), as_json)
+            if watching.status.error is not None:
+                raise Told(watching.status.error)
+
+
+@app.command()
+def web(
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to serve on.")] = 7860,
+    engine: EngineName = "embedded",
+) -> None:
+    """Serve the demo to a browser."""
+    from app.web.demo import serve
+
+    with told():
+        models = _engine(engine)
+        serve(models, host=host, port=port, sessions_folder=sessions_folder(), sample=SAMPLE)
+
+
+@app.command()
+def prepare(engine: EngineName = "embedded") -> None:
+    """Prepare an engine's weights; done by itself where they are needed."""
+    with told():
+        _engine(engine)
+
+
+def _options(given: list[str] | None) -> list[str]:
+    options = [text.strip() for text in given or []]
+    if not all(options):
+        raise Told("an option is empty: every --option needs words")
+    if len(options) == 1:
+        raise Told("one --option leaves nothing to choose: give at least two")
+    if len(options) > len(LETTERS):
+        raise Told(f"{len(options)} options are too many: at most {len(LETTERS)}")
+    return options
+
+
+def probe(source: str) -> Properties:
+    """What a source says of itself; before models are loaded, so that a mistake shows at once."""
+    with open_source(source) as opened:
+        return opened.properties
+
+
+def _engine(name: str) -> Engine:
+    with err.status(f"loading the {name} engine"):
+        return load_engine(name, home())
+
+
+def _opened(session: Path | None, engine: Engine, read_only: bool = False) -> Memory:
+    if session is not None and not read_only:
+        session.parent.mkdir(parents=True, exist_ok=True)
+    return Memory.open(session, engine.embed, read_only)
+
+
+def _session(
+    source: str, engine: Engine, memory: Memory, *, paced: bool = False, stepped: bool = False
+) -> Session:
+    opened = open_source(source, start=resume_at(memory))
+    return Session(opened, engine, memory, paced=paced, stepped=stepped)
+
+
+def _ask_clip(
+    clip: str,
+    question: str,
+    at: float | None,
+    options: list[str],
+    engine: str,
+    session: Path | None,
+    as_json: bool,
+) -> None:
+    properties = probe(clip)
+    if at is not None and properties.duration is not None and at > properties.duration:
+        raise Told(
+            f"--at {at:g} is past the end of {clip}, which lasts {properties.duration:.1f} s"
+        )
+    models = _engine(engine)
+    with _opened(session, models) as memory:
+        if at is not None and resume_at(memory) > at:  # all that is needed has been watched
+            answer = Recollection(models, memory).ask(question, options, at)
+            _print_answer(answer, options, as_json)
+            return
+        with _session(clip, models, memory, stepped=at is not None) as watching:
+            for remark in properties.remarks:
+                tell(remark, style="yellow")
+            _watch_through(watching, at if at is not None else properties.duration, at)
+            failed = watching.status.error
+            if failed is not None:
+                tell(failed)
+            _print_answer(watching.ask(question, options, at), options, as_json)
+    if failed is not None:
+        raise typer.Exit(2)
+
+
+def _ask_session(
+    session: Path,
+    question: str,
+    at: float | None,
+    options: list[str],
+    engine: str,
+    as_json: bool,
+) -> None:
+    if not session.exists():
+        raise Told(f"{session}: there is no such session; 'sessions list' shows those there are")
+    models = _engine(engine)
+    with _opened(session, models, read_only=True) as memory:
+        answer = Recollection(models, memory).ask(question, options, at, history=False)
+        _print_answer(answer, options, as_json)
+
+
+def _watch_through(watching: Session, until: float | None, at: float | None) -> None:
+    """Watch to the end, or to ``at``, showing how far it is."""
+    columns = (TextColumn("watching"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("watching", total=until)
+        if at is None:
+            while not watching.wait(timeout=0.2):
+                bar.update(task, completed=watching.status.time)
+        else:
+            steps = max(1, math.ceil(at / STEP))
+            for step in range(1, steps + 1):
+                watching.watch_until(at * step / steps)
+                bar.update(task, completed=watching.status.time)
+
+
+def _print_timeline(watching: Session, teller: Teller, as_json: bool) -> None:
+    number, ended = 0, False
+    while not ended:
+        ended = not watching.status.watching
+        for event in watching.events(number, timeout=0.5):
+            number = event.number
+            if as_json:
+                print(json.dumps(record(event.what)), flush=True)
+            elif (line := teller.line(event.what)) is not None:
+                out.print(line, markup=False)
+
+
+def _print_answer(answer: Answer, options: list[str], as_json: bool) -> None:
+    """Stream an answer, then what it rests on and what it cost; or all of it as one object."""
+    if as_json:
+        text = "".join(answer)
+        told = {
+            "answer": text,
+            "choice": None if answer.choice is None else LETTERS[answer.choice],
+            "probabilities": dict(zip(LETTERS, answer.probabilities, strict=False)) or None,
+            "time": answer.time,
+            "evidence": evidence(answer.passages),
+            "support": [asdict(line) for line in answer.support],
+            "timings": asdict(answer.timings),
+            "counts": asdict(answer.counts),
+        }
+        print(json.dumps(told))
+        return
+    for piece in answer:
+        out.print(piece, end="", markup=False)
+    out.print()
+    for letter, option, share in zip(LETTERS, options, answer.probabilities, strict=False):
+        out.print(f"  {letter}. {option}: {share:.0%}", markup=False)
+    out.print("\nevidence", style="bold")
+    for passage in answer.passages:
+        out.print(f"  {clock(passage.start)} to {clock(passage.end)}", style="dim")
+        for line in passage.lines:
+            doubt = "" if line.certain else "perhaps "
+            out.print(f"    {line.kind:<6} {doubt}{line.text}", markup=False)
+    out.print(cost(answer), style="dim", markup=False)
+
+
+def main() -> None:
+    app()
