@@ -1,10 +1,11 @@
-"""What recall needs of every findable line, in memory: some 80 bytes a line.
+"""What recall needs of every findable line, at hand: some 80 bytes a line.
 
 Embeddings are kept as their signs, one bit a dimension: the Hamming distance of signs
 approximates the angle between vectors (Charikar, "Similarity Estimation Techniques from
 Rounding Algorithms", STOC 2002). It picks candidates; their true vectors are read from the
 store. One pass over a million lines of 384 bits reads 48 MB, where ``float32`` would be
-1.5 GB.
+1.5 GB. The columns are mapped files (``memory/columns.py``), so that a long session does not
+weigh on the process.
 """
 
 from __future__ import annotations
@@ -13,34 +14,18 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.columns import Column
 from memory.store import Row
 
 _BATCH = 8192
-
-
-class _Column:
-    """A growing array. Views of it stay valid, and as they were, while it grows."""
-
-    def __init__(self, dtype: type[Any]) -> None:
-        self._data = np.zeros(1024, dtype=dtype)
-        self._length = 0
-
-    def extend(self, values: NDArray[Any]) -> None:
-        need = self._length + len(values)
-        if need > len(self._data):
-            grown = np.zeros(max(need, 2 * len(self._data)), dtype=self._data.dtype)
-            grown[: self._length] = self._data[: self._length]
-            self._data = grown
-        self._data[self._length : need] = values
-        self._length = need
-
-    def view(self) -> NDArray[Any]:
-        return self._data[: self._length]
+_DEAD_SHARE = 0.25
+"""Share of removed lines from which the columns are written anew without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +35,9 @@ class Lines:
     Attributes:
         ids: ``int64 (n,)``, growing; ``segments``: ``int32 (n,)``; ``lengths``: words,
             ``int32 (n,)``; ``weights``: ``float32 (n,)``.
-        known_at: ``float64 (n,)`` stream seconds; infinite for a line that was replaced.
+        known_at: ``float64 (n,)`` stream seconds; infinite for a line that was removed.
+        replaced_ids, replaced_at: ``int64`` and ``float64 (r,)``: lines in whose place others
+            stand, and from which stream second.
         signs: one ``uint64 (n,)`` per 64 dimensions.
         embedded: ``bool (n,)``, whether a line has a vector.
         dimension: of the vectors, 0 while there are none.
@@ -60,6 +47,8 @@ class Lines:
     ids: NDArray[np.int64]
     segments: NDArray[np.int32]
     known_at: NDArray[np.float64]
+    replaced_ids: NDArray[np.int64]
+    replaced_at: NDArray[np.float64]
     lengths: NDArray[np.int32]
     weights: NDArray[np.float32]
     signs: tuple[NDArray[np.uint64], ...]
@@ -67,6 +56,22 @@ class Lines:
     dimension: int
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
+
+    def known(self, time: float) -> NDArray[np.bool_]:
+        """Which lines were known, and not yet replaced, at stream ``time``: ``bool (n,)``."""
+        known = self.known_at <= time
+        gone = self.replaced_ids[self.replaced_at <= time]
+        known[self.positions(gone)] = False
+        return known
+
+    def positions(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the lines of ``ids`` stand, in their order; ids not held are left out."""
+        if len(self.ids) == 0:
+            return np.zeros(0, dtype=np.int64)
+        found: NDArray[np.int64] = np.searchsorted(self.ids, ids).astype(np.int64)
+        found = np.minimum(found, len(self.ids) - 1)
+        held: NDArray[np.int64] = found[self.ids[found] == ids]
+        return held
 
     def nearest(
         self, vector: NDArray[np.float32], allowed: NDArray[np.bool_], count: int
@@ -91,23 +96,27 @@ class Lines:
 
 
 class LineIndex:
-    """The lines of a session, growing. Any thread may add or take a snapshot."""
+    """The lines of a session, growing. Any thread may change it or take a snapshot.
 
-    def __init__(self, spans: Iterable[tuple[float, float]], rows: Iterable[Row]) -> None:
+    Args:
+        folder: where large columns go, in files without a name.
+    """
+
+    def __init__(
+        self, spans: Iterable[tuple[float, float]], rows: Iterable[Row], folder: Path
+    ) -> None:
         self._lock = threading.Lock()
-        self._ids = _Column(np.int64)
-        self._segments = _Column(np.int32)
-        self._known_at = _Column(np.float64)
-        self._lengths = _Column(np.int32)
-        self._weights = _Column(np.float32)
-        self._embedded = _Column(np.bool_)
-        self._signs: list[_Column] = []
-        self._dimension = 0
-        self._starts = _Column(np.float64)
-        self._ends = _Column(np.float64)
+        self._folder = folder
+        self._starts = Column(np.float64, folder)
+        self._ends = Column(np.float64, folder)
         ends = np.array(list(spans), dtype=np.float64).reshape(-1, 2)
         self._starts.extend(ends[:, 0])
         self._ends.extend(ends[:, 1])
+        self._replaced_ids = Column(np.int64, folder)
+        self._replaced_at = Column(np.float64, folder)
+        self._dead = 0
+        self._dimension = 0
+        self._clear()
         rest = iter(rows)
         while batch := list(islice(rest, _BATCH)):
             self._extend(batch)
@@ -119,31 +128,87 @@ class LineIndex:
             self._ends.extend(np.array([end]))
             self._extend(rows)
 
-    def replace(self, old: Iterable[int], row: Row) -> None:
-        """Forget the lines of the ids ``old``, and add ``row``."""
+    def replace(self, replaced: dict[int, float], row: Row) -> None:
+        """Add ``row``; the lines of the ids ``replaced`` count until the stream second given."""
         with self._lock:
-            for id_ in old:
-                ids = self._ids.view()
-                position = int(np.searchsorted(ids, id_))
-                if position < len(ids) and ids[position] == id_:
-                    self._known_at.view()[position] = np.inf
+            self._replaced_ids.extend(np.array(list(replaced), dtype=np.int64))
+            self._replaced_at.extend(np.array(list(replaced.values())))
             self._extend([row])
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Forget lines that the store no longer holds."""
+        with self._lock:
+            places = self._positions(ids)
+            self._known_at.view()[places] = np.inf
+            self._dead += len(places)
+            if self._dead > max(_BATCH, _DEAD_SHARE * len(self._ids)):
+                self._compact()
+
+    def forget_vectors(self, ids: Iterable[int]) -> None:
+        """Find these lines by their words alone from now on."""
+        with self._lock:
+            self._embedded.view()[self._positions(ids)] = False
 
     def snapshot(self) -> Lines:
         """The lines as they are now; costs nothing, whatever their number."""
         with self._lock:
-            return Lines(
-                self._ids.view(),
-                self._segments.view(),
-                self._known_at.view(),
-                self._lengths.view(),
-                self._weights.view(),
-                tuple(column.view() for column in self._signs),
-                self._embedded.view(),
-                self._dimension,
-                self._starts.view(),
-                self._ends.view(),
-            )
+            return self._snapshot()
+
+    def release(self) -> None:
+        """Give back the memory that a look at all lines has taken."""
+        with self._lock:
+            for column in self._columns():
+                column.release()
+
+    def _snapshot(self) -> Lines:
+        return Lines(
+            self._ids.view(),
+            self._segments.view(),
+            self._known_at.view(),
+            self._replaced_ids.view(),
+            self._replaced_at.view(),
+            self._lengths.view(),
+            self._weights.view(),
+            tuple(column.view() for column in self._signs),
+            self._embedded.view(),
+            self._dimension,
+            self._starts.view(),
+            self._ends.view(),
+        )
+
+    def _columns(self) -> list[Column]:
+        """Those with one value a line."""
+        return [
+            self._ids,
+            self._segments,
+            self._known_at,
+            self._lengths,
+            self._weights,
+            self._embedded,
+            *self._signs,
+        ]
+
+    def _clear(self) -> None:
+        self._ids = Column(np.int64, self._folder)
+        self._segments = Column(np.int32, self._folder)
+        self._known_at = Column(np.float64, self._folder)
+        self._lengths = Column(np.int32, self._folder)
+        self._weights = Column(np.float32, self._folder)
+        self._embedded = Column(np.bool_, self._folder)
+        self._signs = [Column(np.uint64, self._folder) for _ in range(-(-self._dimension // 64))]
+
+    def _compact(self) -> None:
+        """Write the columns anew without the dead; snapshots keep the old ones."""
+        old = self._columns()
+        alive = np.isfinite(self._known_at.view())
+        self._clear()
+        for column, earlier in zip(self._columns(), old, strict=True):
+            column.extend(earlier.view()[alive])
+        self._dead = 0
+
+    def _positions(self, ids: Iterable[int]) -> NDArray[np.int64]:
+        wanted = np.array(sorted(ids), dtype=np.int64)
+        return self._snapshot().positions(wanted)
 
     def _extend(self, rows: list[Row]) -> None:
         if not rows:
@@ -152,8 +217,8 @@ class LineIndex:
         if dimension and not self._dimension:
             self._dimension = dimension
             for _ in range(-(-dimension // 64)):
-                column = _Column(np.uint64)
-                column.extend(np.zeros(len(self._ids.view()), dtype=np.uint64))
+                column = Column(np.uint64, self._folder)
+                column.extend(np.zeros(len(self._ids), dtype=np.uint64))
                 self._signs.append(column)
         if self._dimension:
             vectors = np.zeros((len(rows), self._dimension), dtype=np.float16)
@@ -168,6 +233,10 @@ class LineIndex:
         self._lengths.extend(np.array([row.length for row in rows]))
         self._weights.extend(np.array([row.weight for row in rows]))
         self._embedded.extend(np.array([row.vector is not None for row in rows]))
+        replaced = [row for row in rows if np.isfinite(row.replaced_at)]
+        if replaced:
+            self._replaced_ids.extend(np.array([row.id for row in replaced]))
+            self._replaced_at.extend(np.array([row.replaced_at for row in replaced]))
 
 
 def _signs(vectors: NDArray[Any]) -> list[NDArray[np.uint64]]:

@@ -6,7 +6,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -46,7 +46,7 @@ class Memory:
         self._embed = None if embed is None else _Remembered(embed)
         self._folder = folder
         self._writing = threading.Lock()
-        self._index = LineIndex(store.spans(), store.rows())
+        self._index = LineIndex(store.spans(), store.rows(), store.path.parent)
 
     @classmethod
     def open(cls, path: Path | None, embed: Embed | None, read_only: bool = False) -> Memory:
@@ -95,11 +95,18 @@ class Memory:
             self._index.add_segment(segment.start, segment.end, rows)
 
     def write_note(self, index: int, note: Note) -> None:
-        """Set the note of segment ``index``, in place of one it had. Raises StoreError."""
+        """Set the note of segment ``index``, in place of one it had. Raises StoreError.
+
+        A note that does not say when it was written counts as written at the end of the
+        latest segment.
+        """
         with self._writing:
+            if note.written is None:
+                ends = self._index.snapshot().ends
+                note = replace(note, written=float(ends[-1]) if len(ends) else None)
             vector = None if self._embed is None else self._embed([note.text])[0]
-            row, old = self._store.write_note(index, note, vector)
-            self._index.replace(old, row)
+            row, replaced = self._store.write_note(index, note, vector)
+            self._index.replace(replaced, row)
 
     def remember(self, turn: Turn) -> None:
         """Keep a question and its answer. Raises StoreError."""

@@ -104,7 +104,7 @@ def recall(
     if begun == 0 or k <= 0:
         return []
     said = parse(question, time, float(lines.starts[0]))
-    known = lines.known_at <= time
+    known = lines.known(time)
     low, high = _window(said, lines, begun)
     if (low, high) != (0, begun):
         allowed = known & (lines.segments >= low) & (lines.segments < high)
@@ -211,7 +211,7 @@ def _newest_hits(
     # Lines not allowed may mingle with the others, so they must not use up the limit.
     while sum(map(len, found)) < MOST_HITS:
         ids = store.matching(word, low, high, MOST_HITS)
-        hits = np.searchsorted(lines.ids, np.array(ids, dtype=np.int64))
+        hits = lines.positions(np.array(ids, dtype=np.int64))
         found.append(hits[allowed[hits]])
         if len(ids) < MOST_HITS:
             break
@@ -285,7 +285,7 @@ def _recalled(
     wanted = [int(index) for index in chosen]
     texts = store.texts([scores.closest[index] for index in wanted if index in scores.closest])
     found = []
-    for segment in store.get(wanted, media=False):
+    for segment in store.get(wanted, media=False, until=time):
         index = segment.index
         cut = segment.as_of(time)
         if cut is None:

@@ -10,6 +10,7 @@ use only what was known at ``t``; :meth:`Segment.as_of` is the one place that en
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -157,20 +158,43 @@ Observation = Utterance | ScreenText | SeenObject | SceneChange | Look | Fixatio
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One line the reasoner wrote about the stretch from ``start`` to ``end``."""
+    """One line the reasoner wrote about the stretch from ``start`` to ``end``.
+
+    ``written`` is the stream time it was written at: no question put before then sees it.
+    None is for a note that came with its segment.
+    """
 
     start: float
     end: float
     text: str
+    written: float | None = None
+
+    @property
+    def written_at(self) -> float:
+        """``written``, or minus infinity where that is None."""
+        return -math.inf if self.written is None else self.written
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question put at stream time ``time`` and the answer it got."""
+    """A question put at stream time ``time`` and the answer it got.
+
+    Attributes:
+        answered: stream time at which the answer was complete, where the stream went on
+            meanwhile; None for the time of the question.
+        segments: indices of the segments the answer rested on.
+    """
 
     time: float
     question: str
     answer: str
+    answered: float | None = None
+    segments: tuple[int, ...] = ()
+
+    @property
+    def known_at(self) -> float:
+        """Stream time from which a later question may refer to it."""
+        return self.time if self.answered is None else max(self.time, self.answered)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +211,8 @@ class Segment:
         features: visual features of the sampled frames, ``float16`` of shape
             ``(T, H, W, D)`` with the times in ``feature_times``; None where none were kept.
         source: name of the source, where a session watches several.
-        level: 0 for a segment as watched; 1 and up for consolidated episodes.
+        level: 0 for a segment as watched; 1 and up for one whose detail has faded
+            (``memory/consolidation.py`` says what that leaves).
     """
 
     index: int
@@ -210,18 +235,22 @@ class Segment:
     def as_of(self, time: float) -> Segment | None:
         """This segment as it was known at stream ``time``, or None if it had not begun.
 
-        What became known later is cut away, and so are the note and the features of
-        later frames.
+        What became known later is cut away: observations, a note, the features of later
+        frames; and of a segment not yet closed then, its picture and what closed it.
         """
         if self.start > time:
             return None
+        note = self.note if self.note is not None and self.note.written_at <= time else None
         if self.known_at <= time:
-            return self
+            return self if note is self.note else replace(self, note=note)
+        closed = self.end <= time
         kept = sum(1 for t in self.feature_times if t <= time)
         return replace(
             self,
             end=min(self.end, time),
             observations=tuple(o for o in self.observations if o.known_at <= time),
+            closed_by=self.closed_by if closed else "open",
+            thumbnail=self.thumbnail if closed else b"",
             features=None if self.features is None or kept == 0 else self.features[:kept],
             feature_times=self.feature_times[:kept],
             note=None,

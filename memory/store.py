@@ -9,15 +9,13 @@ never wait for the writer nor the writer for them (https://sqlite.org/wal.html).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import math
-import os
 import sqlite3
-import stat
+import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
@@ -35,38 +33,21 @@ from memory.codec import (
     text_of,
 )
 from memory.segment import Note, Observation, Segment, Turn
+from memory.session_file import (
+    StoreError,
+    check_file,
+    check_version,
+    check_whole,
+    connect,
+    create,
+    explain,
+    has_log,
+    lock,
+    migrate,
+    reading_uri,
+)
 
-APPLICATION_ID = 0x4F4E4C4B
-"""Marks a SQLite file as a session of Onlooker ("ONLK")."""
-
-_SCHEMA = """
-CREATE TABLE segments(
-    "index" INTEGER PRIMARY KEY, start REAL NOT NULL, end REAL NOT NULL,
-    closed_by TEXT NOT NULL, source TEXT NOT NULL, level INTEGER NOT NULL);
-CREATE INDEX segments_by_start ON segments(start);
-CREATE TABLE media(segment INTEGER PRIMARY KEY, thumbnail BLOB NOT NULL, tensors BLOB);
-CREATE TABLE observations(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, segment INTEGER NOT NULL, kind TEXT NOT NULL,
-    start REAL NOT NULL, known_at REAL NOT NULL, text TEXT NOT NULL, payload TEXT NOT NULL,
-    weight REAL);
-CREATE INDEX observations_by_segment ON observations(segment);
-CREATE VIRTUAL TABLE words USING fts5(
-    text, content='observations', content_rowid='id', detail='none',
-    tokenize='porter unicode61 remove_diacritics 2');
-CREATE TABLE vectors(observation INTEGER PRIMARY KEY, vector BLOB NOT NULL);
-CREATE TABLE turns(
-    id INTEGER PRIMARY KEY, time REAL NOT NULL, question TEXT NOT NULL, answer TEXT NOT NULL);
-"""
-
-# Entry n takes a file of version n to version n + 1. A released entry is never edited.
-_MIGRATIONS: tuple[str, ...] = (_SCHEMA,)
-
-VERSION = len(_MIGRATIONS)
-"""The schema version this program writes."""
-
-
-class StoreError(Exception):
-    """The session file cannot be used as asked; the message says why and what to do."""
+__all__ = ["Row", "Store", "StoreError"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +61,7 @@ class Row:
         length: words in it.
         weight: how much a hit counts.
         vector: the line's embedding, ``float16`` of shape ``(D,)``, or None.
+        replaced_at: stream time from which another stands in its place.
     """
 
     id: int
@@ -88,6 +70,7 @@ class Row:
     length: int
     weight: float
     vector: NDArray[np.float16] | None
+    replaced_at: float = math.inf
 
 
 class Store:
@@ -115,19 +98,19 @@ class Store:
         try:
             with self._explained("open"):
                 if path.exists():
-                    _check_file(path, read_only)
+                    check_file(path, read_only)
                 if not read_only:
-                    self._held = _lock(path)
+                    self._held = lock(path)
                     if not path.exists():
-                        _create(path)
-                    killed = _has_log(path)
-                    self._writer = _connect(f"{path.resolve().as_uri()}?mode=rw")
+                        create(path)
+                    killed = has_log(path)
+                    self._writer = connect(f"{path.resolve().as_uri()}?mode=rw")
                     self._writer.execute("PRAGMA synchronous = FULL")
-                    _migrate(self._writer, path)
+                    migrate(self._writer, path)
                     if killed:
-                        _check_whole(self._writer, path)
-                with self._reading() as connection:
-                    _check_version(connection, path)
+                        check_whole(self._writer, path)
+                with self._connection() as connection:
+                    check_version(connection, path)
                     last = connection.execute(
                         'SELECT "index", start FROM segments ORDER BY "index" DESC LIMIT 1'
                     ).fetchone()
@@ -163,10 +146,11 @@ class Store:
             raise ValueError(f"{len(vectors)} vectors for {len(found)} lines")
         halves = None if vectors is None else np.asarray(vectors, dtype=np.float16)
         numbers = {entry.position: number for number, entry in enumerate(found)}
-        with self._writing(f"write segment {segment.index}") as write:
+        with self.writing(f"write segment {segment.index}") as write:
             self._check_order(segment)
             write.execute(
-                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)",
+                'INSERT INTO segments("index", start, end, closed_by, source, level) '
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     segment.index,
                     float(segment.start),
@@ -205,24 +189,26 @@ class Store:
                     rows.append(row)
             if segment.note is not None:
                 vector = None if halves is None else halves[-1]
-                rows.append(
-                    _insert_note(write, segment.index, segment.note, segment.known_at, vector)
-                )
+                known_at = max(segment.known_at, segment.note.written_at)
+                rows.append(_insert_note(write, segment.index, segment.note, known_at, vector))
         self._next, self._start = segment.index + 1, segment.start
         return rows
 
     def write_note(
         self, index: int, note: Note, vector: NDArray[np.float32] | None = None
-    ) -> tuple[Row, list[int]]:
+    ) -> tuple[Row, dict[int, float]]:
         """Set the note of a segment, in place of one it had.
 
+        The earlier note stays what was known before this one was written.
+
         Returns:
-            The stored line, and the ids of the lines it replaced.
+            The stored line, and the ids of those it replaced with the stream time it did so;
+            minus infinity for one that is gone altogether.
 
         Raises:
             StoreError: no such segment, a full disk, or a read-only session.
         """
-        with self._writing(f"write the note of segment {index}") as write:
+        with self.writing(f"write the note of segment {index}") as write:
             known = write.execute(
                 "SELECT max(s.end, coalesce(max(o.known_at), s.end)) FROM segments s LEFT JOIN "
                 "observations o ON o.segment = s.\"index\" AND o.kind != 'note' "
@@ -231,25 +217,39 @@ class Store:
             ).fetchone()
             if known is None:
                 raise StoreError(f"{self.path}: there is no segment {index} to write a note of")
-            old = write.execute(
-                "SELECT id, text FROM observations WHERE segment = ? AND kind = 'note'", (index,)
-            ).fetchall()
-            for id_, text in old:
-                write.execute(
-                    "INSERT INTO words(words, rowid, text) VALUES ('delete', ?, ?)", (id_, text)
-                )
-                write.execute("DELETE FROM vectors WHERE observation = ?", (id_,))
-                write.execute("DELETE FROM observations WHERE id = ?", (id_,))
+            known_at = max(known[0], note.written_at)
+            replaced = {}
+            for id_, earlier in write.execute(
+                "SELECT id, known_at FROM observations "
+                "WHERE segment = ? AND kind = 'note' AND replaced_at IS NULL",
+                (index,),
+            ).fetchall():
+                if earlier < known_at:
+                    write.execute(
+                        "UPDATE observations SET replaced_at = ? WHERE id = ?", (known_at, id_)
+                    )
+                    replaced[id_] = known_at
+                else:
+                    remove_lines(write, [id_])
+                    replaced[id_] = -math.inf
             half = None if vector is None else np.asarray(vector, dtype=np.float16)
-            row = _insert_note(write, index, note, known[0], half)
-        return row, [id_ for id_, _ in old]
+            row = _insert_note(write, index, note, known_at, half)
+        return row, replaced
 
-    def remember(self, turn: Turn) -> None:
+    def remember(self, turn: Turn, vector: NDArray[np.float32] | None = None) -> None:
         """Keep a question and its answer. Raises StoreError as :meth:`append` does."""
-        with self._writing("write a question and its answer") as write:
+        with self.writing("write a question and its answer") as write:
             write.execute(
-                "INSERT INTO turns(time, question, answer) VALUES (?, ?, ?)",
-                (float(turn.time), turn.question, turn.answer),
+                "INSERT INTO turns(time, question, answer, known_at, segments, vector) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    float(turn.time),
+                    turn.question,
+                    turn.answer,
+                    float(turn.known_at),
+                    _json(turn.segments),
+                    None if vector is None else np.asarray(vector, dtype=np.float16).tobytes(),
+                ),
             )
 
     # Reading
@@ -265,7 +265,7 @@ class Store:
 
         ``media`` False leaves out thumbnails and features, which are most of the bytes.
         """
-        with self._explained("read"), self._reading() as read:
+        with self.reading() as read:
             found = [
                 row[0]
                 for row in read.execute(
@@ -278,42 +278,72 @@ class Store:
                     ),
                 )
             ]
-            segments = _read(read, found, media)
+            segments = _read(read, found, media, until)
         if until is None:
             return segments
         return [cut for segment in segments if (cut := segment.as_of(until)) is not None]
 
-    def get(self, indices: Sequence[int], media: bool = True) -> list[Segment]:
-        """The named segments, in the order named."""
-        with self._explained("read"), self._reading() as read:
-            return _read(read, indices, media)
+    def get(
+        self, indices: Sequence[int], media: bool = True, until: float | None = None
+    ) -> list[Segment]:
+        """The named segments, in the order named; with the notes they had at ``until``.
 
-    def turns(self, until: float | None = None) -> list[Turn]:
-        """Questions put at or before ``until``, oldest first."""
-        with self._explained("read"), self._reading() as read:
-            return [
-                Turn(*row)
+        Of what they hold, nothing is cut: :meth:`memory.segment.Segment.as_of` does that.
+        """
+        with self.reading() as read:
+            return _read(read, indices, media, until)
+
+    def turns(self, until: float | None = None, limit: int | None = None) -> list[Turn]:
+        """Questions put and answered at or before ``until``, oldest first; of these, where
+        there is a limit, the latest."""
+        return [turn for turn, _ in self.turns_with_vectors(until, limit)]
+
+    def turns_with_vectors(
+        self, until: float | None = None, limit: int | None = None
+    ) -> list[tuple[Turn, NDArray[np.float16] | None]]:
+        """The same, with the vectors they were remembered with."""
+        with self.reading() as read:
+            found = read.execute(
+                "SELECT time, question, answer, known_at, segments, vector FROM turns "
+                "WHERE time <= ? AND coalesce(known_at, time) <= ? "
+                "ORDER BY time DESC, id DESC LIMIT ?",
+                (*[math.inf if until is None else until] * 2, -1 if limit is None else limit),
+            ).fetchall()
+        turns = []
+        for time, question, answer, known_at, segments, blob in reversed(found):
+            answered = None if known_at is None or known_at == time else known_at
+            turn = Turn(time, question, answer, answered, tuple(json.loads(segments)))
+            turns.append((turn, None if blob is None else np.frombuffer(blob, dtype=np.float16)))
+        return turns
+
+    def asked_about(self, until: float | None = None) -> frozenset[int]:
+        """Segments that answers given at or before ``until`` rested on."""
+        with self.reading() as read:
+            return frozenset(
+                row[0]
                 for row in read.execute(
-                    "SELECT time, question, answer FROM turns WHERE time <= ? ORDER BY time, id",
+                    "SELECT j.value FROM turns t, json_each(t.segments) j WHERE t.segments != '[]' "
+                    "AND t.time <= ?1 AND coalesce(t.known_at, t.time) <= ?1",
                     (math.inf if until is None else until,),
                 )
-            ]
+            )
 
     def spans(self) -> list[tuple[float, float]]:
         """Start and end of every segment, by index."""
-        with self._explained("read"), self._reading() as read:
+        with self.reading() as read:
             return read.execute('SELECT start, end FROM segments ORDER BY "index"').fetchall()
 
     def rows(self) -> Iterator[Row]:
         """Every findable line, in the order written."""
-        with self._explained("read"), self._reading() as read:
-            for id_, segment, known_at, text, weight, blob in read.execute(
-                "SELECT o.id, o.segment, o.known_at, o.text, o.weight, v.vector "
+        with self.reading() as read:
+            for id_, segment, known_at, text, weight, blob, replaced_at in read.execute(
+                "SELECT o.id, o.segment, o.known_at, o.text, o.weight, v.vector, o.replaced_at "
                 "FROM observations o LEFT JOIN vectors v ON v.observation = o.id "
                 "WHERE o.weight IS NOT NULL ORDER BY o.id"
             ):
                 vector = None if blob is None else np.frombuffer(blob, dtype=np.float16)
-                yield Row(id_, segment, known_at, len(text.split()), weight, vector)
+                until = math.inf if replaced_at is None else replaced_at
+                yield Row(id_, segment, known_at, len(text.split()), weight, vector, until)
 
     def matching(self, word: str, low: int, high: int, limit: int) -> list[int]:
         """Ids in ``[low, high]`` of lines that hold ``word`` (stemmed), newest first.
@@ -321,7 +351,7 @@ class Store:
         Args:
             word: letters and digits alone.
         """
-        with self._explained("search"), self._reading() as read:
+        with self.reading("search") as read:
             return [
                 row[0]
                 for row in read.execute(
@@ -333,7 +363,7 @@ class Store:
 
     def vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float16]]:
         """Embeddings of the named lines, where they have one."""
-        with self._explained("read"), self._reading() as read:
+        with self.reading() as read:
             return {
                 id_: np.frombuffer(blob, dtype=np.float16)
                 for id_, blob in read.execute(
@@ -345,7 +375,7 @@ class Store:
 
     def texts(self, ids: Sequence[int]) -> dict[int, str]:
         """Words of the named lines."""
-        with self._explained("read"), self._reading() as read:
+        with self.reading() as read:
             return dict(
                 read.execute(
                     "SELECT id, text FROM observations "
@@ -388,7 +418,14 @@ class Store:
             )
 
     @contextlib.contextmanager
-    def _writing(self, what: str) -> Iterator[sqlite3.Connection]:
+    def reading(self, what: str = "read") -> Iterator[sqlite3.Connection]:
+        """A connection to read by. Raises StoreError for what goes wrong in it."""
+        with self._explained(what), self._connection() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self, what: str) -> Iterator[sqlite3.Connection]:
+        """One transaction, kept as a whole or not at all. Raises StoreError."""
         with self._lock, self._explained(what):
             if self._writer is None:
                 why = "is closed" if self._closed else "was opened for reading alone"
@@ -404,13 +441,13 @@ class Store:
                 raise
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             if self._closed:
                 raise StoreError(f"{self.path}: the session is closed")
             connection = self._idle.pop() if self._idle else None
         if connection is None:
-            connection = _connect(_reading_uri(self.path))
+            connection = connect(reading_uri(self.path))
         try:
             yield connection
         finally:
@@ -425,160 +462,14 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: cannot {what}: {_explain(error)}") from error
+            raise StoreError(f"{self.path}: cannot {what}: {explain(error)}") from error
         except OSError as error:
             raise StoreError(f"{self.path}: cannot {what}: {error.strerror or error}") from error
-
-
-def _explain(error: sqlite3.Error) -> str:
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_FULL:
-            return "the disk is full; make room and go on: what was kept before is safe"
-        case sqlite3.SQLITE_READONLY:
-            return "the file may not be written; open it for reading, or change its permissions"
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return f"the file is damaged or not a session ({error}); restore it from a copy"
-        case sqlite3.SQLITE_CANTOPEN:
-            return "the file or its folder cannot be opened; check that they exist and permissions"
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "another program holds the file; close it and try again"
-        case _:
-            return str(error)
 
 
 def _json(numbers: Sequence[int]) -> str:
     """A list for ``json_each``: any length in one statement."""
     return json.dumps([int(number) for number in numbers])
-
-
-def _connect(uri: str) -> sqlite3.Connection:
-    # Handed from thread to thread, but used by one at a time.
-    connection = sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10.0
-    )
-    connection.execute("PRAGMA cache_size = -8192")
-    return connection
-
-
-def _reading_uri(path: Path) -> str:
-    # Reading a WAL file needs its -shm beside it; in a folder that may not be written, a file
-    # without a log is read as the unchanging thing it is.
-    fixed = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
-    return f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if fixed else ''}"
-
-
-def _lock(path: Path) -> IO[str]:
-    """Hold the session for this process; the kernel lets go when the process ends.
-
-    The lock is on a file beside it: closing any handle on the session file itself would
-    drop SQLite's own locks (https://sqlite.org/howtocorrupt.html, section 2.2).
-    """
-    beside = Path(f"{path}.lock")
-    try:
-        held = beside.open("a+", encoding="ascii")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot open for writing: {error.strerror or error}") from error
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        held.seek(0)
-        owner = held.read().strip() or "unknown"
-        held.close()
-        raise StoreError(
-            f"{path}: this session is being written by process {owner}; "
-            "stop that one first, or open the session for reading"
-        ) from None
-    # The number only makes a message better; a full disk must not stand in the way for it.
-    with contextlib.suppress(OSError):
-        held.truncate(0)
-        held.write(str(os.getpid()))
-        held.flush()
-    return held
-
-
-def _create(path: Path) -> None:
-    """Make the file whole under another name first, so that no kill leaves half of one."""
-    fresh = Path(f"{path}.new")
-    for left in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
-        left.unlink(missing_ok=True)
-    connection = sqlite3.connect(fresh, isolation_level=None)
-    try:
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        _migrate(connection, path)
-    finally:
-        connection.close()
-    fresh.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    _refuse_newer(version, path)
-    for number in range(version, VERSION):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {_MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
-        )
-
-
-def _refuse_newer(version: int, path: Path) -> None:
-    if version > VERSION:
-        raise StoreError(
-            f"{path}: written by a newer Onlooker (schema {version}; this one reads up to "
-            f"{VERSION}); update Onlooker"
-        )
-
-
-def _has_log(path: Path) -> bool:
-    """Whether writes wait in the log: a writer is at work, or was killed."""
-    log = Path(f"{path}-wal")
-    return log.exists() and log.stat().st_size > 0
-
-
-def _check_file(path: Path, read_only: bool) -> None:
-    """What can be told from the first hundred bytes (https://sqlite.org/fileformat.html)."""
-    if path.is_dir():
-        raise StoreError(f"{path}: a folder, not a session file")
-    with path.open("rb") as file:
-        header = file.read(100)
-    size = path.stat().st_size
-    if not header:
-        raise StoreError(f"{path}: the file is empty, so not a session; delete it or restore it")
-    if not header.startswith(b"SQLite format 3\0"[: len(header)]):
-        raise StoreError(f"{path}: not a session of Onlooker; choose another file")
-    if len(header) < 100:
-        raise StoreError(f"{path}: the file is cut off; restore it from a copy")
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
-        raise StoreError(f"{path}: a database of another program; choose another file")
-    if not _has_log(path):  # else the header may be ahead of the file, and the log has the rest
-        page = int.from_bytes(header[16:18], "big")
-        whole = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
-        if size < whole:
-            raise StoreError(
-                f"{path}: the file is cut off ({size} of {whole} bytes); restore it from a copy"
-            )
-    # Asked of the mode bits, not of the kernel: write protection is meant for root as well.
-    if not read_only and not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-        raise StoreError(
-            f"{path}: the file may not be written; open it for reading, or change its permissions"
-        )
-
-
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    _refuse_newer(version, path)
-    if version < VERSION:
-        raise StoreError(f"{path}: written by an older Onlooker; open it once for writing")
-
-
-def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
-    problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if problem != "ok":
-        raise StoreError(f"{path}: the file is damaged ({problem}); restore it from a copy")
 
 
 def _insert(
@@ -613,14 +504,30 @@ def _insert_note(
     known_at: float,
     vector: NDArray[np.float16] | None,
 ) -> Row:
-    payload = json.dumps({"start": float(note.start), "end": float(note.end), "text": note.text})
+    payload = json.dumps(asdict(note), default=float)
     times = (note.start, known_at)
     return _insert(write, segment, "note", times, note.text, payload, NOTE_WEIGHT, vector)
 
 
-def _read(read: sqlite3.Connection, indices: Sequence[int], media: bool) -> list[Segment]:
+def remove_lines(write: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Take observations out of the file, and out of what can be found."""
+    for id_ in ids:
+        # The index of words must be told the words that it is to forget.
+        write.execute(
+            "INSERT INTO words(words, rowid, text) SELECT 'delete', id, text "
+            "FROM observations WHERE id = ? AND weight IS NOT NULL",
+            (id_,),
+        )
+        write.execute("DELETE FROM vectors WHERE observation = ?", (id_,))
+        write.execute("DELETE FROM observations WHERE id = ?", (id_,))
+
+
+def _read(
+    read: sqlite3.Connection, indices: Sequence[int], media: bool, until: float | None
+) -> list[Segment]:
     wanted = _json(indices)
     among = "IN (SELECT value FROM json_each(?))"
+    latest = math.inf if until is None else until
     heads = {
         row[0]: row
         for row in read.execute(
@@ -632,8 +539,9 @@ def _read(read: sqlite3.Connection, indices: Sequence[int], media: bool) -> list
     observations: dict[int, list[Observation]] = {}
     notes: dict[int, Note] = {}
     for segment, kind, payload in read.execute(
-        f"SELECT segment, kind, payload FROM observations WHERE segment {among} ORDER BY id",
-        (wanted,),
+        f"SELECT segment, kind, payload FROM observations WHERE segment {among} AND "
+        "(kind != 'note' OR (known_at <= ? AND ifnull(replaced_at, 9e999) > ?)) ORDER BY id",
+        (wanted, latest, min(latest, sys.float_info.max)),
     ):
         try:
             if kind == "note":

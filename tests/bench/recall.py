@@ -41,7 +41,7 @@ def unit(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
 def write(path: Path, count: int) -> None:
     rng = np.random.default_rng(1)
     store = Store(path)
-    with store._writing("fill the session") as connection:
+    with store.writing("fill the session") as connection:
         for first in range(0, count, 10_000):
             size = min(10_000, count - first)
             vectors = unit(rng, size).astype(np.float16)
@@ -52,7 +52,7 @@ def write(path: Path, count: int) -> None:
                 [(n, SECONDS * n, SECONDS * (n + 1)) for n in numbers],
             )
             connection.executemany(
-                "INSERT INTO observations VALUES (?, ?, 'utterance', ?, ?, ?, ?, 1.0)",
+                "INSERT INTO observations VALUES (?, ?, 'utterance', ?, ?, ?, ?, 1.0, NULL)",
                 [
                     (n + 1, n, SECONDS * n, SECONDS * n + 4, text,
                      f'{{"start":{SECONDS * n},"end":{SECONDS * n + 4},"text":"{text}"}}')

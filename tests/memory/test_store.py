@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from memory import session_file
 from memory.segment import (
     Fixation,
     Gap,
@@ -25,7 +26,8 @@ from memory.segment import (
     Utterance,
     Word,
 )
-from memory.store import VERSION, Store, StoreError
+from memory.session_file import VERSION
+from memory.store import Store, StoreError
 from tests.memory.builders import said, segment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,7 +126,7 @@ def test_turns_are_kept_with_their_times(path: Path) -> None:
 def test_a_reader_sees_a_finished_state_while_a_write_is_under_way(path: Path) -> None:
     store = Store(path)
     store.append(segment(0, said("before", 1.0)))
-    with store._writing("test") as write:
+    with store.writing("test") as write:
         write.execute("UPDATE segments SET closed_by = 'half'")
         assert store.segments()[0].closed_by == "length"
     assert store.segments()[0].closed_by == "half"
@@ -325,11 +327,9 @@ def test_an_older_schema_is_carried_forward(path: Path, monkeypatch: pytest.Monk
     store = Store(path)
     store.append(segment(0, said("kept", 1.0)))
     store.close()
-    import memory.store as module
-
-    more = (*module._MIGRATIONS, "ALTER TABLE turns ADD COLUMN mood TEXT;")
-    monkeypatch.setattr(module, "_MIGRATIONS", more)
-    monkeypatch.setattr(module, "VERSION", len(more))
+    more = (*session_file.MIGRATIONS, "ALTER TABLE turns ADD COLUMN mood TEXT;")
+    monkeypatch.setattr(session_file, "MIGRATIONS", more)
+    monkeypatch.setattr(session_file, "VERSION", len(more))
     with pytest.raises(StoreError, match="open it once for writing"):
         Store(path, read_only=True)
     again = Store(path)
