@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -23,6 +25,15 @@ QUESTION = [9, 2, 6, 5]
 @pytest.fixture(scope="module")
 def llama() -> Any:
     return MODEL
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """For models this small a second thread costs more than it does."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def rolling(model: Any, capacity: int = 64, chunk: int = 8, **options: Any) -> RollingContext:
@@ -77,7 +88,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(actions=ACTIONS)
 def test_whatever_happens_a_fork_is_the_plain_forward_of_what_was_known(actions: Any) -> None:
     script = Script(MODEL, rolling(MODEL))
@@ -105,7 +116,7 @@ def test_an_endless_stream_never_fills_it_and_keeps_its_beginning(llama: Any) ->
     script.check(50.0)
     keys = [span.key for span in script.context.view().spans]
     assert keys[0] == 0 and keys[-1] == 89
-    gaps = [b - a for a, b in zip(keys, keys[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(keys)]
     assert max(gaps) > 5 and gaps[-1] == 1, "the further back, the sparser"
     assert script.context.rebuilds > 5
 
@@ -285,14 +296,14 @@ def test_what_broke_off_half_way_is_not_seen_afterwards(llama: Any) -> None:
 
 
 @given(
-    sizes=st.lists(st.tuples(st.integers(0, 20), st.one_of(st.none(), st.integers(0, 20)))),
+    sizes=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20))),
     budget=st.integers(0, 80),
 )
 def test_consolidation_keeps_to_its_budget_and_to_the_order(sizes: Any, budget: int) -> None:
     entries = [
-        Entry(key, float(key), Tokens.of([1] * full), None if brief is None else Tokens.of([2] * brief))
-        for key, (full, brief) in enumerate(sizes)
-    ]  # fmt: skip
+        Entry(n, float(n), Tokens.of([1] * full), Tokens.of([2] * brief) if brief else None)
+        for n, (full, brief) in enumerate(sizes)
+    ]
     kept = consolidate(entries, budget)
     assert sum(len(e.tokens) for e in kept) <= budget
     keys = [e.key for e in kept]
