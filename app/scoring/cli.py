@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -32,10 +33,10 @@ from app.scoring.gaze_overlay import Fixated, read_fixations
 from app.scoring.prompts import Prompts, load_prompts
 from app.scoring.questions import DataError, Question, QuestionSet
 from app.scoring.replies import import_replies
-from app.scoring.report import load_run, summary, write_report
+from app.scoring.report import MEASURED, load_run, summary, sums, write_report
 from app.scoring.results import Result, read_results
 from app.scoring.runner import Runner, Share, result_files, video_finder
-from app.scoring.table import tabulate
+from app.scoring.table import Row, tabulate
 
 GazeOf = Callable[[Path], tuple[Fixated, ...]]
 
@@ -213,8 +214,8 @@ def build_app(engines: Mapping[str, Callable[[], Contender]]) -> typer.Typer:
             }
             print(json.dumps(told, indent=1))
             return
-        console = Console()
-        _print_table(console, _brief(summary(rows, {})))
+        console = _screen()
+        _print_table(console, rows, {})
         for name, why in malformed:
             console.print(f"malformed reply of {name}: {why}", markup=False)
         for entry in found.rejected:
@@ -235,9 +236,14 @@ def build_app(engines: Mapping[str, Callable[[], Contender]]) -> typer.Typer:
         if as_json:
             print(json.dumps([asdict(pairing) for pairing in pairings], indent=1))
             return
-        cells = [["", "rule", "n", "both", "only A", "only B", "neither", "p"]]
-        cells += [[p.name, p.rule, *map(str, counts(p)), f"{p.p:.4f}"] for p in pairings]
-        _print_table(Console(), cells)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for head in ("", "rule", "n", "both", "only A", "only B", "neither", "p"):
+            table.add_column(head, justify="left" if head in ("", "rule") else "right")
+        for pairing in pairings:
+            table.add_row(
+                pairing.name, pairing.rule, *map(str, counts(pairing)), f"{pairing.p:.4f}"
+            )
+        _screen().print(table)
 
     @score.command()
     def report(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
@@ -337,11 +343,11 @@ def _gaze_finder(folder: Path | None) -> GazeOf:
 
 def _finish(folder: Path) -> None:
     """Write the reports and, in the first process, print the table."""
-    run, cells = write_report(folder)
+    run, rows, beside = write_report(folder)
     if Share.of_environment().rank:
         return
-    console = Console()
-    _print_table(console, _brief(cells))
+    console = _screen()
+    _print_table(console, rows, beside)
     states = [result.status for result in run.results]
     if errors := states.count("error"):
         console.print(f"{errors} engine errors: {folder / 'report.md'} names them", style="red")
@@ -356,21 +362,20 @@ def _finish(folder: Path) -> None:
     console.print(f"reports: {folder / 'report.html'}, report.md, table.csv", highlight=False)
 
 
-def _brief(cells: list[list[str]]) -> list[list[str]]:
+def _screen() -> Console:
+    # Into a file or a pipe there is no width to keep to.
+    return Console(width=None if sys.stdout.isatty() else 120)
+
+
+def _print_table(console: Console, rows: Sequence[Row], beside: dict[str, list[Row]]) -> None:
     """The columns that fit a terminal; the reports have them all."""
-    wide = ("95 %", "tokens", "errors", "missing", "left out")
-    kept = [n for n, name in enumerate(cells[0]) if name not in wide and "p50" not in name]
-    # Of the two intervals the strict one stays.
-    kept.insert(kept.index(cells[0].index("strict %")) + 1, cells[0].index("strict %") + 1)
-    return [[row[n] for n in kept] for row in cells]
-
-
-def _print_table(console: Console, cells: list[list[str]]) -> None:
-    table = Table()
-    for number, name in enumerate(cells[0]):
+    heads, *lines = summary(rows, beside)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = len(heads) - len(MEASURED)
+    for number, name in enumerate(heads[:shown]):
         table.add_column(name, justify="right" if number else "left")
-    for row in cells[1:]:
-        table.add_row(*row)
+    for number, line in enumerate(lines):
+        table.add_row(*line[:shown], style="bold" if number in sums(rows) else None)
     console.print(table)
 
 

@@ -86,7 +86,7 @@ def by_age(results: Sequence[Result]) -> str:
         axes.set_ylim(0, 100)
         axes.set_ylabel("strict accuracy, %")
 
-    return _svg(draw, 8, 3)
+    return _svg(draw, 9, 3)
 
 
 def latency(results: Sequence[Result]) -> str:
@@ -105,7 +105,7 @@ def latency(results: Sequence[Result]) -> str:
         axes.set_ylabel("share of questions")
         axes.legend()
 
-    return _svg(draw, 8, 3)
+    return _svg(draw, 9, 3)
 
 
 def by_tokens(results: Sequence[Result]) -> str:
@@ -120,16 +120,15 @@ def by_tokens(results: Sequence[Result]) -> str:
         return ""
 
     def draw(axes: Axes) -> None:
-        for tokens, accuracy, task in spots:
-            axes.plot(tokens, accuracy, "o", color="C0")
-            axes.annotate(
-                task, (tokens, accuracy), fontsize=7, xytext=(4, 4), textcoords="offset points"
-            )
+        for number, (tokens, accuracy, task) in enumerate(spots):
+            mark = "osD^v"[number // 10 % 5]
+            axes.plot(tokens, accuracy, mark, color=f"C{number % 10}", label=task)
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
         axes.set_ylim(0, 105)
         axes.set_xlabel("mean tokens a question (fast + slow + text + generated)")
         axes.set_ylabel("strict accuracy, %")
 
-    return _svg(draw, 8, 4)
+    return _svg(draw, 9, max(3.0, 0.8 + 0.17 * len(spots)))
 
 
 def _svg(draw: Callable[[Axes], None], width: float, height: float) -> str:

@@ -6,7 +6,7 @@ import csv
 import html
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,11 @@ def load_run(out: Path) -> Finished:
     )
 
 
-def write_report(out: Path) -> tuple[Finished, list[list[str]]]:
+def write_report(out: Path) -> tuple[Finished, list[Row], dict[str, list[Row]]]:
     """Write the three reports of a run's folder, each whole or not at all.
 
     Returns:
-        The run, and the main table as :func:`summary` gives it.
+        The run, its table, and those of its baselines.
     """
     run = load_run(out)
     baselines = {
@@ -65,29 +65,28 @@ def write_report(out: Path) -> tuple[Finished, list[list[str]]]:
     _whole(out / "report.md", markdown(run, rows, beside))
     _whole(out / "table.csv", table_csv(rows, beside))
     _whole(out / "report.html", page(run, rows, beside))
-    return run, summary(rows, beside)
+    return run, rows, beside
+
+
+MEASURED = (
+    *("first token p50 / p95 s", "total p50 / p95 s", "tokens"),
+    *("errors", "missing", "left out"),
+)
+"""Headings of the last columns of :func:`summary`, which a narrow screen can do without."""
 
 
 def summary(rows: Sequence[Row], beside: dict[str, list[Row]]) -> list[list[str]]:
     """The main table as text cells, its heading first."""
-    names = list(beside)
     cells = [
-        ["", "n", "published rule %", "95 %", "strict %", "95 %", "chance %"]
-        + [f"{name} (strict) %" for name in names]
-        + [
-            "first token p50 / p95 s",
-            "total p50 / p95 s",
-            "tokens",
-            "errors",
-            "missing",
-            "left out",
-        ]
+        ["", "n", "published % (95 %)", "strict % (95 %)", "chance %"]
+        + [f"{name} %" for name in beside]
+        + [*MEASURED]
     ]
     for row in rows:
-        others = [{other.name: other for other in beside[name]} for name in names]
+        others = [{other.name: other for other in table} for table in beside.values()]
         cells.append(
-            [row.name if row.level == "task" else row.name.upper(), str(row.asked)]
-            + [*_percent(row.published), *_percent(row.strict), _share(row.chance)]
+            [row.name, str(row.asked)]
+            + [_percent(row.published), _percent(row.strict), _share(row.chance)]
             + [_share(o[row.name].strict.value) if row.name in o else "-" for o in others]
             + [_pair(row.first_token), _pair(row.seconds)]
             + ["-" if row.tokens is None else f"{row.tokens:.0f}"]
@@ -96,17 +95,30 @@ def summary(rows: Sequence[Row], beside: dict[str, list[Row]]) -> list[list[str]
     return cells
 
 
+def sums(rows: Sequence[Row]) -> list[int]:
+    """Places of the rows that sum up others: groups and the total."""
+    return [number for number, row in enumerate(rows) if row.level != "task"]
+
+
 def markdown(run: Finished, rows: Sequence[Row], beside: dict[str, list[Row]]) -> str:
     """The report as Markdown."""
     cells = summary(rows, beside)
-    parts = [f"# {_title(run)}", *(f"- {line}" for line in _facts(run))]
-    parts += ["", _table(cells), "", "## Protocol", ""]
+    for number in sums(rows):
+        cells[1 + number] = [f"**{cell}**" for cell in cells[1 + number]]
+    parts = [f"# {_title(run)}", "", _verdict(run, rows), "", _table(cells), ""]
+    parts += [f"- {line}" for line in _facts(run)]
+    parts += ["", "## Protocol", ""]
     parts += [f"- **{name}**: {text}" for name, text in _rules(run)]
     for title, lines in _lists(run):
         parts += ["", f"## {title} ({len(lines)})", "", *(f"- {line}" for line in _cut(lines))]
     published = _published_table(run, rows)
     if published:
-        parts += ["", "## Published systems (percent, not measured here)", "", _table(published)]
+        parts += [
+            "",
+            "## Beside published systems (percent, theirs not measured here)",
+            "",
+            _table(published),
+        ]
         parts += ["", *(f"- {s.system}: {s.source}" for s in SYSTEMS[_benchmark(run)])]
     return "\n".join(parts) + "\n"
 
@@ -138,7 +150,8 @@ def page(run: Finished, rows: Sequence[Row], beside: dict[str, list[Row]]) -> st
     """The report as one HTML file that needs nothing else."""
     say = html.escape
     cells = summary(rows, beside)
-    body = [f"<h1>{say(_title(run))}</h1>", _ul(_facts(run)), _html_table(cells)]
+    body = [f"<h1>{say(_title(run))}</h1><p>{say(_verdict(run, rows))}</p>"]
+    body += [_html_table(cells, sums(rows)), _ul(_facts(run))]
     drawn = (
         ("Accuracy by task", plots.by_task(rows, dict(beside), SYSTEMS.get(_benchmark(run), ()))),
         ("Accuracy against memory age", plots.by_age(run.results)),
@@ -148,18 +161,27 @@ def page(run: Finished, rows: Sequence[Row], beside: dict[str, list[Row]]) -> st
     body += [f"<h2>{title}</h2>{svg}" for title, svg in drawn if svg]
     body += ["<h2>Protocol</h2>", _ul([f"{name}: {text}" for name, text in _rules(run)])]
     for title, lines in _lists(run):
-        body += [f"<h2>{say(title)} ({len(lines)})</h2>", _ul(_cut(lines))]
+        body.append(
+            f"<details><summary>{say(title)} ({len(lines)})</summary>{_ul(_cut(lines))}</details>"
+        )
     published = _published_table(run, rows)
     if published:
-        body += ["<h2>Published systems (percent, not measured here)</h2>", _html_table(published)]
+        body += [
+            "<h2>Beside published systems (percent, theirs not measured here)</h2>",
+            _html_table(published),
+        ]
         body.append(_ul([f"{s.system}: {s.source}" for s in SYSTEMS[_benchmark(run)]]))
     style = (
-        "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}"
-        "table{border-collapse:collapse;font-size:.85em}td,th{border:1px solid #bbb;padding:.25em "
-        ".5em;text-align:right}td:first-child{text-align:left}svg{max-width:100%;height:auto}"
+        "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:92rem;padding:0 1rem;"
+        "color:#111;background:#fff}div{overflow-x:auto}table{border-collapse:collapse;"
+        "font-size:.85em}td,th{border:1px solid #bbb;padding:.25em .5em;text-align:right;"
+        "white-space:nowrap}td:first-child{text-align:left}tr.sum{font-weight:bold;"
+        "background:#f0f0f0}svg{max-width:100%;height:auto}summary{font-size:1.2em;"
+        "font-weight:bold;margin:.6em 0;cursor:pointer}"
     )
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{say(_title(run))}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{say(_title(run))}</title>'
         f"<style>{style}</style><body>{''.join(body)}</body></html>\n"
     )
 
@@ -171,12 +193,24 @@ def _title(run: Finished) -> str:
     )
 
 
+def _verdict(run: Finished, rows: Sequence[Row]) -> str:
+    if not rows:
+        return "Nothing has been asked yet."
+    total = rows[-1]
+    return (
+        f"In total {_percent(total.strict)} % right by the strict rule, "
+        f"{_percent(total.published)} % by the published one, over {total.asked} questions in "
+        f"{run.header['protocol']['mode']} mode; in brackets 95 % intervals. Baselines are by the "
+        "strict rule."
+    )
+
+
 def _benchmark(run: Finished) -> str:
     return str(run.header["data"]["benchmark"])
 
 
 def _facts(run: Finished) -> list[str]:
-    data, protocol = run.header["data"], run.header["protocol"]
+    data, protocol, hardware = (run.header[name] for name in ("data", "protocol", "hardware"))
     states = [result.status for result in run.results]
     facts = [
         "Engine: " + ", ".join(f"{name} {value}" for name, value in run.header["engine"].items()),
@@ -186,7 +220,8 @@ def _facts(run: Finished) -> list[str]:
         f"Mode: {protocol['mode']}, seed {protocol['seed']}, prompts {protocol['prompts']} "
         f"(SHA-256 {protocol['prompts_sha256'][:12]})",
         "Software: " + ", ".join(f"{n} {v}" for n, v in run.header["software"].items()),
-        "Hardware: " + ", ".join(f"{n} {v}" for n, v in run.header["hardware"].items()),
+        f"Hardware: {hardware['cores']} cores of {hardware['processor']} ({hardware['machine']}), "
+        f"{hardware['memory_gib']} GiB, {', '.join(hardware['gpus']) or 'no GPU'}",
         f"Questions: {states.count('scored')} scored, {states.count('error')} engine errors, "
         f"{states.count('missing')} without their video, {len(run.outstanding)} not asked yet",
     ]
@@ -250,25 +285,27 @@ def _cut(lines: list[str]) -> list[str]:
 
 
 def _published_table(run: Finished, rows: Sequence[Row]) -> list[list[str]]:
-    systems = SYSTEMS.get(_benchmark(run), ())
-    named = [row.name for row in rows if any(row.name in s.scores for s in systems)]
     # A total over a part of the benchmark is not the published total.
-    if len({row.group for row in rows if row.group}) < 2 and "total" in named:
-        named.remove("total")
-    if not named:
+    whole = len({row.group for row in rows if row.group}) > 1
+    known = [row for row in rows if whole or row.level != "total"]
+    systems = [
+        s for s in SYSTEMS.get(_benchmark(run), ()) if any(r.name in s.scores for r in known)
+    ]
+    if not systems:
         return []
-    return [["", *named]] + [
-        [s.system, *(f"{s.scores[n]:.2f}" if n in s.scores else "-" for n in named)]
-        for s in systems
-        if set(s.scores) & set(named)
+    return [["", "this run, published rule", *(system.system for system in systems)]] + [
+        [row.name, _share(row.published.value)]
+        + [f"{s.scores[row.name]:.2f}" if row.name in s.scores else "-" for s in systems]
+        for row in known
+        if any(row.name in system.scores for system in systems)
     ]
 
 
-def _percent(rate: Rate) -> tuple[str, str]:
+def _percent(rate: Rate) -> str:
     if rate.value is None:
-        return "-", "-"
+        return "-"
     low, high = rate.interval
-    return f"{100 * rate.value:.2f}", f"{100 * low:.1f} to {100 * high:.1f}"
+    return f"{100 * rate.value:.2f} ({100 * low:.1f}-{100 * high:.1f})"
 
 
 def _share(value: float | None) -> str:
@@ -285,13 +322,16 @@ def _table(cells: list[list[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rest])
 
 
-def _html_table(cells: list[list[str]]) -> str:
+def _html_table(cells: list[list[str]], sums: Collection[int] = ()) -> str:
     head, *rest = cells
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rest
+        ('<tr class="sum">' if number in sums else "<tr>")
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+        + "</tr>"
+        for number, row in enumerate(rest)
     )
-    return f"<table><tr>{top}</tr>{rows}</table>"
+    return f"<div><table><tr>{top}</tr>{rows}</table></div>"
 
 
 def _ul(lines: Sequence[str]) -> str:

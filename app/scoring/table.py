@@ -12,7 +12,11 @@ MACRO = {"ovo-bench", "streamgaze"}
 """Benchmarks whose totals are means of task means; the others weigh every question alike."""
 
 AGGREGATION = {
-    "streamingbench": "Groups and total weigh every question alike.",
+    "streamingbench": (
+        "Groups and total weigh every question alike. So do the published tables, whose totals "
+        "for models follow from their groups with 50 of the 250 proactive questions; "
+        "questions_proactive_50.json is that selection."
+    ),
     "ovo-bench": "A group is the mean of its tasks, the total the mean of the three groups.",
     "streamgaze": "Groups and total are plain means of their tasks.",
     "plain": "Groups and total weigh every question alike.",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.scoring.datasets import load, load_all
+from app.scoring.datasets import load, load_all, streamgaze
 from app.scoring.datasets.options import plain_options
 from app.scoring.datasets.times import mended, seconds
 from app.scoring.questions import DataError, Kind
@@ -91,6 +91,22 @@ def test_streamgaze_present_question_and_proactive_test_points(shared, tmp_path)
         (122.0, "no", None, Kind.YES_NO),
         (190.0, "yes", None, Kind.YES_NO),
     ]
+
+
+@pytest.mark.parametrize("task", streamgaze.TASKS)
+def test_every_streamgaze_task_is_told_by_its_file_and_has_its_window(tmp_path, task):
+    asked = {"question": "q", "time_stamp": "02:05", "answer": "B"}
+    if task.startswith("proactive"):
+        asked["test_info"] = [{"realtime": "02:05", "type": 1}]
+    else:
+        asked["options"] = ["A. this", "B. that"]
+    path = tmp_path / f"{task}.json"
+    entry = {"video_path": "v.mp4", "response_time": "[02:00 - 02:04]", "questions": [asked]}
+    path.write_text(json.dumps([entry]))
+    (found,) = load(path).questions
+    assert (found.task, found.group, found.time) == (task, task.partition("_")[0], 125.0)
+    assert found.window == (60.0 if found.group == "present" else None)
+    assert found.clue == (None if found.group == "proactive" else 124.0)
 
 
 @pytest.mark.parametrize("options", [["yes", "no"], ["A. yes", "B. no"]])
