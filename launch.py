@@ -83,11 +83,7 @@ def set_up(installs: Sequence[Install]) -> None:
         return
     if not _works():
         print(f"making {VENV}", file=sys.stderr, flush=True)
-        STAMP.unlink(missing_ok=True)
-        try:
-            venv.EnvBuilder(with_pip=True, clear=True).create(VENV)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise SetUpError(f"{VENV} cannot be made: {error}") from error
+        _make()
         stamped = {}
     for name, options in installs:
         if stamped.get(name) == wanted[name]:
@@ -96,6 +92,15 @@ def set_up(installs: Sequence[Install]) -> None:
         _install(name, options)
         stamped[name] = wanted[name]
         _write_stamp(stamped)
+
+
+def _make() -> None:
+    """An empty environment, in place of whatever is there."""
+    STAMP.unlink(missing_ok=True)
+    try:
+        venv.EnvBuilder(with_pip=True, clear=True).create(VENV)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SetUpError(f"{VENV} cannot be made: {error}") from error
 
 
 def _install(name: str, options: Sequence[str]) -> None:
