@@ -69,6 +69,7 @@ class VoiceActivity:
         self._session = _load()
         self._silent_since: float | None = None
         self._fed_to: float | None = None
+        self._rest = np.zeros(0, dtype=np.float32)  # fed, less than a frame
         self._reset()
 
     @property
@@ -125,7 +126,7 @@ class VoiceActivity:
         self._hidden = np.zeros(STATE, dtype=np.float32)
         self._cell = np.zeros(STATE, dtype=np.float32)
         self._before = np.zeros(CONTEXT, dtype=np.float32)
-        self._rest = np.zeros(0, dtype=np.float32)  # fed, less than a frame
+        self._rest = np.zeros(0, dtype=np.float32)
         self._frames: list[NDArray[np.float32]] = []  # of the open speech, or just before one
         self._start: float | None = None
         self._quiet = 0  # frames since somebody last spoke

@@ -165,7 +165,7 @@ def _prepare(image: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArra
     shrinks = min(crop.shape[:2]) > SIDE
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     small = cv2.resize(crop, (SIDE, SIDE), interpolation=how)
-    return (small.astype(np.float32) - 127.0) / 128.0
+    return (np.asarray(small, dtype=np.float32) - 127.0) / 128.0
 
 
 def _body(model: Any, pictures: torch.Tensor) -> torch.Tensor:
