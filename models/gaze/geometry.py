@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class FieldOfView:
@@ -41,6 +44,16 @@ class FieldOfView:
         return (
             math.degrees(math.atan((2 * x - 1) * half_x)),
             math.degrees(math.atan((2 * y - 1) * half_y)),
+        )
+
+    def position(
+        self, across: NDArray[np.float64], down: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Normalised coordinates of directions in degrees: the inverse of :meth:`direction`."""
+        half_x, half_y = self._half
+        return (
+            (np.tan(np.radians(across)) / half_x + 1) / 2,
+            (np.tan(np.radians(down)) / half_y + 1) / 2,
         )
 
     def angle(self, x: float, y: float, other_x: float, other_y: float) -> float:
