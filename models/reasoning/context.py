@@ -426,6 +426,11 @@ class Fork:
         """Bytes the fork itself allocated."""
         return self._cache.nbytes
 
+    def past_keys(self, layer: int) -> list[Tensor]:
+        """Rotated keys of the past that the fork shares, in one part or more, oldest first,
+        each ``(1, key-value heads, length, head size)``; views, to be read only."""
+        return [keys for keys, _ in self._cache.layers[layer].past]
+
     def fork(self) -> Fork:
         """A branch of this branch; this one must not be appended to while it is used."""
         branch = Fork(
