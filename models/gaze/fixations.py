@@ -102,6 +102,9 @@ DISPERSION = Settings(method="i-dt", merge_gap=0.0)
 RECORDED = Settings(max_gap=0.075, merge_gap=0.075)
 """For recordings: Olsen's gap and merging times in full. Known up to some 100 ms late."""
 
+POINTER = Settings(velocity=15.0, window=0.080, min_duration=0.250, max_gap=0.075)
+"""A pointer that stands for the eye: hands move slower and rest longer than eyes."""
+
 STREAMGAZE = Settings(method="streamgaze", min_duration=2.0)
 """The extractor of the StreamGaze benchmark as its pipeline calls it for EGTEA Gaze+."""
 
@@ -110,6 +113,7 @@ PRESETS = {
     "screen": SCREEN,
     "dispersion": DISPERSION,
     "recorded": RECORDED,
+    "pointer": POINTER,
     "streamgaze": STREAMGAZE,
 }
 

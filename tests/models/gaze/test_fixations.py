@@ -16,6 +16,7 @@ from models.gaze.filters import NOISE_SPACING, Loss
 from models.gaze.fixations import (
     DISPERSION,
     HEAD_WORN,
+    POINTER,
     PRESETS,
     RECORDED,
     SCREEN,
@@ -356,7 +357,8 @@ def test_streamgaze_compares_with_the_first_sample_of_the_run():
 
 
 def test_every_preset_has_a_name():
-    assert set(PRESETS.values()) == {HEAD_WORN, SCREEN, RECORDED, DISPERSION, STREAMGAZE}
+    every = {HEAD_WORN, SCREEN, RECORDED, DISPERSION, POINTER, STREAMGAZE}
+    assert set(PRESETS.values()) == every
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,143 @@
+"""A source with gaze: its pictures and sound, and the samples of a recording or a tracker."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Protocol, Self
+
+from models.media import AudioChunk, GazeSample, Media
+from pipeline.sources.gaze.track import GazeTrack
+from pipeline.sources.source import Properties, Source
+
+Clock = Callable[[float], float]
+"""Stream seconds of a moment given in seconds of ``time.monotonic()``."""
+
+WINDOW = 10.0
+"""Seconds over which the least delay is looked for; clocks drift little in that time."""
+
+
+class Feed(Protocol):
+    """Gaze that comes in live. It is entered and left by the source that it is merged into."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def take(self, place: Clock) -> list[GazeSample]:
+        """What came in since the last call, in time order, never waiting."""
+        ...
+
+
+class LeastDelay:
+    """Maps one clock onto another by pairs of times, one of which arrives late.
+
+    What arrives is late by a varying time; the least late of the last :data:`WINDOW` seconds
+    tells the offset best.
+    """
+
+    def __init__(self) -> None:
+        self._since = -math.inf
+        self._current = -math.inf
+        self._before = -math.inf
+
+    def learn(self, theirs: float, arrived: float) -> None:
+        """``theirs`` on the other clock was seen at ``arrived`` on ours."""
+        if arrived - self._since > WINDOW:
+            self._before, self._current, self._since = self._current, -math.inf, arrived
+        self._current = max(self._current, theirs - arrived)
+
+    @property
+    def offset(self) -> float:
+        """Seconds to add to our clock for theirs; minus infinity before anything is known."""
+        return max(self._before, self._current)
+
+    def theirs(self, ours: float) -> float:
+        return ours + self.offset
+
+
+class WithGaze:
+    """``source`` with the samples of ``gaze`` put in by time.
+
+    Of a recording, every sample comes before the picture or sound of a later time; samples
+    before the first and after the last of these are left out. Live, samples are placed on
+    the stream's clock by when pictures and sound arrive, and come as soon as they are known.
+
+    Args:
+        source: not yet entered; this one enters and leaves it, and the feed.
+        gaze: a recording, or a live feed.
+        clock: for a feed beside a file that is played: its playhead as a function of
+            ``time.monotonic()``. By default the clock is learnt from a live source.
+    """
+
+    def __init__(
+        self, source: Source, gaze: GazeTrack | Feed, *, clock: Clock | None = None
+    ) -> None:
+        self._source = source
+        self._gaze = gaze
+        self._clock = clock
+        self._learnt = LeastDelay()
+
+    @property
+    def properties(self) -> Properties:
+        return self._source.properties
+
+    def __enter__(self) -> Self:
+        self._source.__enter__()
+        if not isinstance(self._gaze, GazeTrack):
+            try:
+                self._gaze.__enter__()
+            except BaseException:
+                self._source.__exit__(None, None, None)
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if not isinstance(self._gaze, GazeTrack):
+                self._gaze.__exit__(kind, error, trace)
+        finally:
+            self._source.__exit__(kind, error, trace)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __iter__(self) -> Iterator[Media]:
+        if isinstance(self._gaze, GazeTrack):
+            return self._recorded(self._gaze)
+        return self._live(self._gaze)
+
+    def _recorded(self, track: GazeTrack) -> Iterator[Media]:
+        samples = iter(track)
+        waiting = next(samples, None)
+        begin: float | None = None
+        for media in self._source:
+            begin = media.time if begin is None else begin
+            while waiting is not None and waiting.time <= media.time:
+                if waiting.time >= begin:
+                    yield waiting
+                waiting = next(samples, None)
+            yield media
+
+    def _live(self, feed: Feed) -> Iterator[Media]:
+        last = -math.inf
+        for media in self._source:
+            ends = media.end if isinstance(media, AudioChunk) else media.time
+            self._learnt.learn(ends, time.monotonic())
+            for sample in feed.take(self._clock or self._learnt.theirs):
+                if sample.time > last:
+                    last = sample.time
+                    yield sample
+            yield media
