@@ -93,15 +93,6 @@ def consolidate(entries: Sequence[Entry], budget: int) -> list[Entry]:
     return [*old, *entries[first:]]
 
 
-def placed(tokens: Tokens, first: int) -> Tokens:
-    """``tokens``, whose positions count from 0, moved to begin at position ``first``."""
-    return replace(
-        tokens,
-        positions=None if tokens.positions is None else tokens.positions + first,
-        next_position=None if tokens.next_position is None else tokens.next_position + first,
-    )
-
-
 class _Buffer:
     """A context with the marks where its passages end."""
 
@@ -120,9 +111,6 @@ class _Buffer:
 
     def fits(self, tokens: int) -> bool:
         return self.context.length + tokens <= self.context.capacity
-
-    def put(self, tokens: Tokens) -> None:
-        self.context.append(placed(tokens, self.context.next_position))
 
     def mark(self, entry: Entry, end: int) -> None:
         """From now on forks see ``entry``, which ends at token ``end``. ``known`` is last:
@@ -146,9 +134,8 @@ class RollingContext:
 
     One thread appends; any may take forks meanwhile; any one may run :meth:`step`.
 
-    Positions of the tokens given count from 0 at the start of each run (of a passage, of
-    the head): they are moved to where the run comes to stand, again after each rebuild.
-    Positions are thus renumbered, and stay within the model's range however long the stream.
+    Positions are renumbered at each rebuild, and so stay within the model's range however
+    long the stream. Tokens with positions of their own must therefore have relative ones.
 
     Args:
         make_context: a fresh, empty context; all of them with one gate and one capacity.
@@ -227,9 +214,10 @@ class RollingContext:
 
         Raises:
             ContextFull: neither form fits into an otherwise empty context.
+            ValueError: the tokens have positions that are not relative.
         """
         entry = Entry(
-            self._keys, known_at, Tokens.of(full), None if brief is None else Tokens.of(brief)
+            self._keys, known_at, _movable(full), None if brief is None else _movable(brief)
         )
         with self._writing:
             most = int(self._shrink_to * self.capacity) - len(self._head)
@@ -244,7 +232,7 @@ class RollingContext:
             torn = self._buffer.context.length != self._buffer.length  # an append broke off
             if torn or not self._buffer.fits(len(entry.tokens)):
                 self.rebuild(len(entry.tokens))
-            self._buffer.put(entry.tokens)
+            self._buffer.context.append(entry.tokens)
             self._buffer.mark(entry, self._buffer.context.length)
             if self._rebuild is not None:
                 self._fresh.append(entry)
@@ -256,7 +244,7 @@ class RollingContext:
         with self._writing:
             for entry in self._buffer.entries:
                 if entry.key == key and entry.full is not None:
-                    entry.brief = None if brief is None else Tokens.of(brief)
+                    entry.brief = None if brief is None else _movable(brief)
 
     def view(self, as_of: float = math.inf) -> View:
         """The context as it was known at stream time ``as_of``, by default all of it.
@@ -311,7 +299,7 @@ class RollingContext:
         while done < len(kept):
             group = _joinable(kept[done:], new.context.chunk)
             end = new.context.length
-            run = placed(_joined([e.tokens for e in group]), new.context.next_position)
+            run = _joined([e.tokens for e in group]).at(new.context.next_position)
             for piece in run.split(new.context.chunk):
                 new.context.append(piece)
                 yield
@@ -322,6 +310,13 @@ class RollingContext:
             kept, self._fresh = [*kept, *self._fresh], []
         self._buffer = new
         self._rebuilds += 1
+
+
+def _movable(given: Tokens | Sequence[int]) -> Tokens:
+    tokens = Tokens.of(given)
+    if tokens.positions is not None and not tokens.relative:
+        raise ValueError("tokens in a rolling context move: their positions must be relative")
+    return tokens
 
 
 def _joinable(entries: Sequence[Entry], most: int) -> list[Entry]:

@@ -240,10 +240,15 @@ def test_a_note_written_later_stands_for_the_passage_once_it_is_old(llama: Any) 
 def test_positions_of_their_own_move_along_with_the_passage(llama: Any) -> None:
     """As with pictures under M-RoPE: here each passage leaves a hole behind it."""
     context = rolling(llama, capacity=64)
-    brief = Tokens(ids=torch.tensor([5, 6]), positions=torch.tensor([0, 2]), next_position=7)
+    brief = Tokens(
+        ids=torch.tensor([5, 6]), positions=torch.tensor([0, 2]), next_position=7, relative=True
+    )
     for number in range(12):
         full = Tokens(
-            ids=torch.tensor(numbers(6, number)), positions=torch.arange(6) * 2, next_position=15
+            ids=torch.tensor(numbers(6, number)),
+            positions=torch.arange(6) * 2,
+            next_position=15,
+            relative=True,
         )
         context.append(full, brief, float(number))
     assert context.rebuilds
@@ -259,6 +264,11 @@ def test_positions_of_their_own_move_along_with_the_passage(llama: Any) -> None:
     with torch.inference_mode():
         expected = llama(torch.tensor([ids]), position_ids=torch.tensor([positions])).logits[0, -1]
     assert (context.fork().append(QUESTION) - expected).abs().max() < TOLERANCE
+
+
+def test_positions_that_cannot_move_are_refused(llama: Any) -> None:
+    with pytest.raises(ValueError, match="must be relative"):
+        rolling(llama).append(Tokens.of([1, 2], positions=torch.tensor([4, 5])), None, 0.0)
 
 
 def test_a_passage_too_long_comes_in_its_brief_form_or_is_refused(llama: Any) -> None:
