@@ -6,17 +6,10 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from app.scoring.questions import DataError
+from models.gaze.cues import drawn
 
-FIELD = 100 / 640
-"""Radius of the field of view, in parts of the picture's width."""
-
-DOT = 8 / 640
-"""Radius of the dot, in parts of the picture's width."""
+__all__ = ["Fixated", "drawn", "read_fixations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +44,3 @@ def read_fixations(path: Path) -> tuple[Fixated, ...]:
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a table of fixations: {error!r}") from error
     return tuple(sorted(rows, key=lambda row: row.start))
-
-
-def drawn(
-    image: NDArray[np.uint8], time: float, fixations: tuple[Fixated, ...]
-) -> NDArray[np.uint8]:
-    """A copy of an RGB picture with the gaze of its time drawn in, or the picture itself when
-    no fixation covers ``time``."""
-    for fixation in fixations:
-        if fixation.start <= time <= fixation.end:
-            height, width = image.shape[:2]
-            centre = round(fixation.x * width), round(fixation.y * height)
-            marked = image.copy()
-            thick = max(1, round(width / 320))
-            cv2.circle(marked, centre, round(FIELD * width), (255, 0, 0), thick, cv2.LINE_AA)
-            cv2.circle(marked, centre, max(2, round(DOT * width)), (0, 255, 0), -1, cv2.LINE_AA)
-            return marked
-    return image

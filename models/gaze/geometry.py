@@ -65,6 +65,16 @@ class FieldOfView:
         cross = math.hypot(ay - by, bx - ax, ax * by - ay * bx)
         return math.degrees(math.atan2(cross, ax * bx + ay * by + 1))
 
+    def angles(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], other_x: float, other_y: float
+    ) -> NDArray[np.float64]:
+        """:meth:`angle` for arrays that broadcast together, to one point."""
+        half_x, half_y = self._half
+        ax, ay = (2 * x - 1) * half_x, (2 * y - 1) * half_y
+        bx, by = (2 * other_x - 1) * half_x, (2 * other_y - 1) * half_y
+        cross = np.sqrt((ay - by) ** 2 + (bx - ax) ** 2 + (ax * by - ay * bx) ** 2)
+        return np.degrees(np.arctan2(cross, ax * bx + ay * by + 1))
+
 
 NEON = FieldOfView(103, 77)
 """Scene camera of Pupil Labs Neon, 1600 x 1200 pixels at 30 frames a second, as its maker's
