@@ -46,16 +46,20 @@ class QwenVL(LibraryFamily):
         self.group = int(self._eyes.temporal_patch_size)
         self._mark = self.chat("").mark("video")
 
-    @torch.inference_mode()
-    def encode(self, frames: Frames, times: Sequence[float]) -> VisualFeatures:
+    def prepare(self, frames: Frames) -> Any:
+        """Patches and their grid as the library's video processor makes them for the clip."""
         video = stacked(frames)
         height, width = self.frame_size(*video.shape[-2:])
-        inputs = self._eyes(
+        return self._eyes(
             self._eyes.resize_to(video, height, width),
             do_resize=False,
             do_sample_frames=False,
             return_tensors="pt",
         )
+
+    @torch.inference_mode()
+    def encode(self, frames: Frames, times: Sequence[float]) -> VisualFeatures:
+        inputs = self.prepare(frames)
         tower = self.model.model.visual
         out = self.model.model.get_video_features(
             inputs["pixel_values_videos"].to(tower.device),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -21,11 +22,14 @@ class SmolVLM(LibraryFamily):
     name = "SmolVLM2"
     group = 1
 
+    def prepare(self, frames: Frames) -> Any:
+        """Pixels and their mask as the library's video processor makes them for the clip."""
+        eyes = self.processor.video_processor
+        return eyes(stacked(frames), do_sample_frames=False, return_tensors="pt")
+
     @torch.inference_mode()
     def encode(self, frames: Frames, times: Sequence[float]) -> VisualFeatures:
-        inputs = self.processor.video_processor(
-            stacked(frames), do_sample_frames=False, return_tensors="pt"
-        )
+        inputs = self.prepare(frames)
         device = self.model.model.vision_model.device
         out = self.model.model.get_image_features(
             inputs["pixel_values"].to(device),
