@@ -143,6 +143,7 @@ def decode_observation(kind: str, payload: str) -> Observation:
         if "colours" in fields:
             fields["colours"] = tuple(fields["colours"])
             fields["faces"] = tuple(tuple(face) for face in fields["faces"])
+            fields["moving"] = tuple(fields.get("moving", ()))
         observation: Observation = _KINDS[kind](**fields)
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"cannot read a stored observation of kind {kind!r}: {error}") from error

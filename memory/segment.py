@@ -101,6 +101,7 @@ class Look:
         brightness: mean luma, [0, 1].
         colours: names of the dominant colours, most common first.
         faces: where faces are.
+        moving: single things that move, in words.
     """
 
     time: float
@@ -108,6 +109,7 @@ class Look:
     brightness: float
     colours: tuple[str, ...] = ()
     faces: tuple[Box, ...] = ()
+    moving: tuple[str, ...] = ()
 
     @property
     def known_at(self) -> float:

@@ -100,10 +100,11 @@ class Answer:
             self._total = time.perf_counter() - self._began
             self._finish(self)
 
-    def will_say(self, reply: Reply) -> None:
-        """Answer freely, by ``reply``."""
+    def will_say(self, begin: Callable[[], Reply]) -> None:
+        """Answer freely, by the reply that ``begin`` starts."""
 
         def pieces() -> Iterator[str]:
+            reply = begin()
             yield from reply
             self.counts = reply.counts
             self.support = reply.support

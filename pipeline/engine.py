@@ -49,12 +49,13 @@ def load_engine(name: str, home: Path) -> Engine:
     from models.reasoning.reasoner import ReasonerError
     from models.speech.recogniser import SpeechError, SpeechRecogniser
     from models.text.embedding import SentenceEmbedder
+    from models.vision.faces import FaceFinder
     from models.vision.objects import CERTAIN, ObjectClassifier
     from models.vision.text_reader import TextReader
 
     try:
         model = EmbeddedModel.load(home)
-        senses = Senses(SpeechRecogniser(), TextReader(), ObjectClassifier(), CERTAIN)
+        senses = Senses(SpeechRecogniser(), TextReader(), ObjectClassifier(), FaceFinder(), CERTAIN)
         embed = SentenceEmbedder()
     except (ReasonerError, SpeechError, ImportError, OSError) as error:
         raise EngineError(

@@ -43,8 +43,8 @@ def line(observation: Observation, certain_above: float) -> Line | None:
             return Line(start, end, "gaze", where)
         case Gap(reason=reason):
             return Line(start, end, "gap", f"the source was away: {reason}")
-        case Look(motion=motion, colours=colours, faces=faces):
-            facts = []
+        case Look(motion=motion, colours=colours, faces=faces, moving=moving):
+            facts = list(moving)
             if faces:
                 facts.append(f"{len(faces)} face{'s' if len(faces) > 1 else ''}")
             if motion >= MOVING:

@@ -36,13 +36,9 @@ class Frontier:
             limit = self._wait_for(rest)
             if limit is None:
                 return
-            if isinstance(rest, AudioChunk) and rest.end > limit:
-                piece, rest = rest.split(limit)
-                if len(piece.samples):
-                    yield piece
-            else:
-                yield rest
-                rest = None
+            piece, rest = _cut(rest, limit)
+            if piece is not None:
+                yield piece
 
     def move(self, limit: float) -> None:
         """Let everything up to stream time ``limit`` through; it never moves back."""
@@ -71,14 +67,25 @@ class Frontier:
             self._changed.notify_all()
 
     def _wait_for(self, media: Media) -> float | None:
-        # A sample begins at its time and is over only later; a picture is there at once.
-        sound = isinstance(media, AudioChunk)
         with self._changed:
             while self._open:
-                if media.time < self._limit or (media.time == self._limit and not sound):
+                if _cut(media, self._limit)[0] is not None:
                     return self._limit
                 if self._reached < self._limit:
                     self._reached = self._limit
                     self._changed.notify_all()
                 self._changed.wait(POLL)
             return None
+
+
+def _cut(media: Media, limit: float) -> tuple[Media | None, Media | None]:
+    """What lies within ``limit``, and the rest; None for nothing.
+
+    A picture is there at its time; a sample is over only some time after it began.
+    """
+    if not isinstance(media, AudioChunk):
+        return (media, None) if media.time <= limit else (None, media)
+    if media.end <= limit:
+        return media, None
+    piece, rest = media.split(limit)
+    return piece if len(piece.samples) else None, rest if len(rest.samples) else None

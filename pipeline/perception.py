@@ -16,21 +16,20 @@ from memory.segment import Look, Observation, ScreenText, SeenObject, Utterance,
 from models.media import AudioChunk, Frame
 from models.speech.recogniser import Transcript
 from models.speech.voice import Speech, VoiceActivity
-from models.vision.facts import FactFinder
+from models.vision.faces import FaceFinder
+from models.vision.facts import FactFinder, Moving
 from models.vision.objects import Looked
-from models.vision.text_reader import ReadText, TextTracker
+from models.vision.text_reader import ReadText, TextReader, TextTracker
+
+REMIND = 8.0
+"""Seconds after which text that still stands is reported again, so that every segment of some
+length holds what can be read in it."""
 
 
 class Hearing(Protocol):
     """Speech to words; None where nothing intelligible was said."""
 
     def transcribe(self, speech: Speech) -> Transcript | None: ...
-
-
-class Reading(Protocol):
-    """Text in a picture, RGB ``uint8 (H, W, 3)``."""
-
-    def read(self, image: NDArray[np.uint8]) -> list[ReadText]: ...
 
 
 class Seeing(Protocol):
@@ -44,12 +43,14 @@ class Senses:
     """The perception models, loaded once and shared by all streams.
 
     Attributes:
+        faces: None where no face detector is installed.
         certain_above: confidence from which a label is taken as fact.
     """
 
     hearing: Hearing
-    reading: Reading
+    reading: TextReader
     seeing: Seeing
+    faces: FaceFinder | None
     certain_above: float
 
 
@@ -68,7 +69,9 @@ class Perception:
         self._senses = senses
         self._voice = VoiceActivity()
         self._text = TextTracker(senses.reading)
-        self._facts = FactFinder()
+        self._facts = FactFinder(senses.faces)
+        self._standing: list[ReadText] = []
+        self._reported = 0.0
 
     @property
     def speaking_since(self) -> float | None:
@@ -100,16 +103,22 @@ class Perception:
         return replace(heard[0], end=min(heard[0].end, now)) if heard else None
 
     def see(self, frame: Frame) -> Sight:
-        """What ``frame`` shows. Text is reported when it changes, the rest every time."""
+        """What ``frame`` shows. Text is reported when it changes and every :data:`REMIND`
+        seconds, the rest every time."""
         image, time = frame.image, frame.time
         found: list[Observation] = []
         facts = self._facts.look(image)
-        found.append(Look(time, facts.motion, facts.brightness, facts.colours, facts.faces))
+        moving = tuple(_in_words(thing) for thing in facts.moving)
+        look = Look(time, facts.motion, facts.brightness, facts.colours, facts.faces, moving)
+        found.append(look)
         looked = self._senses.seeing.look(image)
         found.extend(SeenObject(time, o.label, o.confidence, o.box) for o in looked.labels)
         texts = self._text.update(image)
         if texts is not None:
-            found.extend(ScreenText(time, t.text, t.box, t.confidence) for t in texts)
+            self._standing = texts
+        if texts is not None or time >= self._reported + REMIND:
+            self._reported = time
+            found.extend(ScreenText(time, t.text, t.box, t.confidence) for t in self._standing)
         return Sight(tuple(found), looked.features)
 
     def _transcribe(self, stretches: list[Speech]) -> list[Utterance]:
@@ -119,6 +128,11 @@ class Perception:
             if transcript is not None:
                 heard.append(_utterance(transcript))
         return heard
+
+
+def _in_words(thing: Moving) -> str:
+    where = {"left": "to the left", "right": "to the right"}.get(thing.direction, thing.direction)
+    return f"something {thing.colour} moves {where}"
 
 
 def _utterance(transcript: Transcript) -> Utterance:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from models.reasoning.reasoner import Counts, Evidence, Passage, Reply
 from models.speech.recogniser import Transcript
 from models.speech.voice import Speech
 from models.vision.objects import Label, Looked
-from models.vision.text_reader import ReadText
+from models.vision.text_reader import TextReader
 from pipeline.engine import Engine
 from pipeline.perception import Senses
 from pipeline.sources.source import Properties
@@ -27,9 +28,12 @@ class Ears:
 
 
 class Glasses:
-    """Reads nothing; no picture is too bad for it."""
+    """Finds no text in any picture."""
 
-    def read(self, image: NDArray[np.uint8]) -> list[ReadText]:
+    def find(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        return []
+
+    def recognise(self, lines: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float]]:
         return []
 
 
@@ -103,7 +107,7 @@ def engine(*reasoners: Echo) -> Engine:
     given = list(reasoners)
     return Engine(
         "fake",
-        Senses(Ears(), Glasses(), Eyes(), 0.5),
+        Senses(Ears(), cast(TextReader, Glasses()), Eyes(), None, 0.5),
         hashed,
         lambda: given.pop(0) if given else Echo(),
         {"engine": "fake"},
