@@ -1,0 +1,87 @@
+"""What the page is told, as JSON values: events, segments, answers, firings."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import asdict
+
+from app.timeline import clock, evidence
+from memory.memory import Memory
+from memory.segment import Segment
+from pipeline.answer import Answer
+from pipeline.evidence import passage
+from pipeline.standing import Firing
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def segments_between(
+    memory: Memory, start: float, end: float, most: int
+) -> tuple[list[Segment], int]:
+    """Segments that touch stream time ``start`` to ``end``, without thumbnails and features.
+
+    Returns:
+        At most ``most`` of them, evenly chosen, and how many there are.
+    """
+
+    def starts(index: int) -> float:
+        found = memory.segments(since_index=index, limit=1, media=False)
+        return found[0].start if found else float("inf")
+
+    indices = range(memory.next_index)
+    first = max(0, bisect_right(indices, start, key=starts) - 1)
+    last = bisect_left(indices, end, key=starts)
+    count = max(0, last - first)
+    if count <= most:
+        return memory.segments(since_index=first, limit=count, media=False) if count else [], count
+    chosen: list[Segment] = []
+    for place in range(most):
+        index = first + place * count // most
+        chosen.extend(memory.segments(since_index=index, limit=1, media=False))
+    return chosen, count
+
+
+def segment(what: Segment, certain_above: float) -> dict[str, object]:
+    """A segment as the timeline shows it: its lines in words, and its note."""
+    lines = [
+        {**asdict(line)}
+        for line in passage(what, certain_above).lines
+        if line.kind in {"heard", "read", "seen", "gaze", "gap"}
+    ]
+    return {
+        "index": what.index,
+        "start": what.start,
+        "end": what.end,
+        "closed_by": what.closed_by,
+        "level": what.level,
+        "lines": lines,
+        "note": None if what.note is None else what.note.text,
+    }
+
+
+def answer(of: Answer) -> dict[str, object]:
+    """A finished answer with what it rests on and what it cost, as ``ask --json`` gives it."""
+    shares = dict(zip(LETTERS, of.probabilities, strict=False))
+    return {
+        "answer": of.text,
+        "choice": None if of.choice is None else LETTERS[of.choice],
+        "probabilities": shares or None,
+        "time": of.time,
+        "spans": [list(span) for span in of.spans],
+        "evidence": evidence(of.passages),
+        "support": [asdict(line) for line in of.support],
+        "timings": asdict(of.timings),
+        "counts": asdict(of.counts),
+        "cancelled": of.cancelled,
+    }
+
+
+def firing(of: Firing, session: str = "") -> dict[str, object]:
+    """A firing, as the page and a webhook are told it."""
+    told = {**asdict(of), "likelihood": round(of.likelihood, 3)}
+    return {**told, "session": session} if session else told
+
+
+def time_link(seconds: float) -> str:
+    """A stream time as a Markdown link that the page turns into a jump."""
+    return f"[{clock(seconds)}](#t={seconds:.1f})"

@@ -1,0 +1,101 @@
+// What is being seen, drawn on the picture: text boxes, faces, labels with confidence, gaze.
+import { $ } from "./common.js";
+
+const LASTS = 3; // seconds that a look or a label is shown
+const TEXT_LASTS = 15;
+const CERTAIN = 0.5;
+
+export class Overlay {
+  constructor() {
+    this.canvas = $("overlay");
+    this.clear();
+  }
+
+  clear() {
+    this.seen = { text: [], faces: [], labels: [], gaze: [] };
+    this.latest = 0;
+    this.draw(0);
+  }
+
+  take(what) {
+    const { seen } = this;
+    const time = what.time ?? what.start;
+    const add = (kind, item) => {
+      seen[kind] = seen[kind].filter((one) => one.time > time - 20);
+      seen[kind].push({ ...item, time });
+    };
+    if (what.kind === "text") add("text", { box: what.box, text: what.text, sure: what.confidence });
+    if (what.kind === "object") add("labels", { box: what.box, text: what.label, sure: what.confidence });
+    if (what.kind === "look") add("faces", { boxes: what.faces });
+    if (what.kind === "gaze") add("gaze", { x: what.x, y: what.y, end: what.end });
+    if (what.kind === "scene") seen.text = seen.text.filter((one) => one.time >= time);
+    if (time !== undefined) this.latest = Math.max(this.latest, time);
+  }
+
+  // Draw what was seen at stream time; without one, what was seen last.
+  draw(time) {
+    const { canvas } = this;
+    const player = $("player").hidden ? $("pictures") : $("player");
+    const width = player.videoWidth || player.naturalWidth;
+    const height = player.videoHeight || player.naturalHeight;
+    const scale = window.devicePixelRatio || 1;
+    const { clientWidth, clientHeight } = canvas;
+    if (canvas.width !== Math.round(clientWidth * scale)) canvas.width = Math.round(clientWidth * scale);
+    if (canvas.height !== Math.round(clientHeight * scale)) canvas.height = Math.round(clientHeight * scale);
+    const pen = canvas.getContext("2d");
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    if (!width || !height) return;
+    const fit = Math.min(clientWidth / width, clientHeight / height) * scale;
+    const left = (canvas.width - width * fit) / 2;
+    const top = (canvas.height - height * fit) / 2;
+    const place = ([l, t, r, b]) => [
+      left + l * width * fit, top + t * height * fit, (r - l) * width * fit, (b - t) * height * fit,
+    ];
+    const now = time ?? this.latest;
+    const fresh = (kind, lasts) => {
+      const past = this.seen[kind].filter((one) => one.time <= now + 0.3 && one.time > now - lasts);
+      const last = past.at(-1)?.time;
+      return past.filter((one) => one.time > last - 0.05);
+    };
+    const shown = (kind) => document.querySelector(`[data-draw=${kind}]`)?.ariaPressed === "true";
+    pen.lineWidth = 2 * scale;
+    pen.font = `600 ${13 * scale}px system-ui, sans-serif`;
+    const tag = (text, x, y) => {
+      const wide = pen.measureText(text).width + 10 * scale;
+      const high = 20 * scale;
+      x = Math.max(0, Math.min(x, canvas.width - wide));
+      y = Math.max(0, Math.min(y, canvas.height - high));
+      pen.fillStyle = "rgba(12, 20, 20, 0.82)";
+      pen.fillRect(x, y, wide, high);
+      pen.fillStyle = "#fff";
+      pen.fillText(text, x + 5 * scale, y + 14.5 * scale);
+    };
+    const box = (at, colour, text) => {
+      const [x, y, w, h] = place(at);
+      pen.strokeStyle = colour;
+      pen.strokeRect(x, y, w, h);
+      if (text) tag(text, x, y + h + 2 * scale);
+    };
+    if (shown("text")) for (const one of fresh("text", TEXT_LASTS)) box(one.box, "#2dd4bf", one.text);
+    if (shown("faces"))
+      for (const one of fresh("faces", LASTS)) for (const face of one.boxes) box(face, "#fbbf24", "face");
+    if (shown("labels")) {
+      let row = 0;
+      for (const one of fresh("labels", LASTS)) {
+        const doubt = one.sure < CERTAIN ? "perhaps " : "";
+        const text = `${doubt}${one.text} ${Math.round(one.sure * 100)}%`;
+        if (one.box) box(one.box, "#a5b4fc", text);
+        else tag(text, left + 8 * scale, top + (8 + 24 * row++) * scale);
+      }
+    }
+    if (shown("gaze")) {
+      for (const one of fresh("gaze", LASTS)) {
+        const [x, y] = place([one.x, one.y, one.x, one.y]);
+        pen.strokeStyle = "#f472b6";
+        pen.beginPath();
+        pen.arc(x, y, 18 * scale, 0, 7);
+        pen.stroke();
+      }
+    }
+  }
+}

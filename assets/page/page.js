@@ -1,0 +1,229 @@
+// The page's own part: follows one session's events, and shows them.
+import { $, address, call, clock, make, say } from "./common.js";
+import { Camera } from "./camera.js";
+import { Overlay } from "./overlay.js";
+import { Player } from "./player.js";
+import { Timeline } from "./timeline.js";
+import { holdToSpeak, readAloud } from "./voice.js";
+
+const state = { session: "", source: null, events: null, about: null, figures: null, epoch: null };
+let overlay, timeline;
+
+const ready = new Promise((done) => {
+  const look = () => ($("overlay") && $("cards") && $("talk") && $("figures") ? done() : setTimeout(look, 50));
+  look();
+}).then(() => {
+  overlay = new Overlay();
+  timeline = new Timeline({ jump, ask: about });
+  holdToSpeak(() => state.session);
+  document.querySelectorAll("[data-draw]").forEach((button) =>
+    button.addEventListener("click", () => (button.ariaPressed = String(button.ariaPressed !== "true"))));
+  $("unabout").addEventListener("click", () => about(null));
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href*="#t="]');
+    if (!link) return;
+    event.preventDefault();
+    jump(Number(link.getAttribute("href").split("#t=")[1]));
+  }, true);
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.target.closest?.("input, textarea")) return;
+    event.preventDefault();
+    document.querySelector("#question textarea").focus();
+  });
+  requestAnimationFrame(paint);
+});
+
+function paint() {
+  if (state.session) {
+    const file = state.source instanceof Player && !state.source.pictured;
+    overlay.draw(file ? $("player").currentTime : undefined);
+  }
+  requestAnimationFrame(paint);
+}
+
+async function attach(session) {
+  await ready;
+  if (!session || session === state.session) return;
+  detach();
+  state.session = session;
+  const here = new URL(location.href);
+  here.searchParams.set("session", session);
+  history.replaceState(null, "", here);
+  document.body.classList.add("watching");
+  timeline.attach(session);
+  try {
+    const figures = await call("GET", `sessions/${session}`);
+    tellFigures(figures);
+    follow(session);
+    await show(session, figures);
+  } catch (error) {
+    say(error.message, "wrong");
+  }
+}
+
+async function show(session, figures) {
+  if (!figures.camera) {
+    state.source = new Player(session, figures);
+    return;
+  }
+  if (!figures.watching) return;
+  const camera = (state.source = new Camera(session));
+  try {
+    await camera.start();
+  } catch (error) {
+    camera.stop();
+    const why = error.name === "NotAllowedError" ? "the browser was not allowed to" : error.message;
+    say(`The camera cannot be used: ${why}`, "wrong");
+  }
+}
+
+function detach() {
+  state.events?.close();
+  state.source?.stop();
+  Object.assign(state, { session: "", source: null, events: null, epoch: null, shown: new Set() });
+  about(null);
+  overlay?.clear();
+  timeline?.detach();
+  document.body.classList.remove("watching");
+  for (const id of ["questions", "firings"]) $(id)?.replaceChildren();
+  if ($("standing")) $("standing").hidden = true;
+  if ($("budget")) $("budget").hidden = true;
+  document.querySelector("#figures dl")?.replaceChildren();
+  const here = new URL(location.href);
+  here.searchParams.delete("session");
+  history.replaceState(null, "", here);
+}
+
+function follow(session) {
+  const events = (state.events = new EventSource(address(`sessions/${session}/events`)));
+  const on = (name, act) => events.addEventListener(name, ({ data }) => act(JSON.parse(data)));
+  on("event", (what) => {
+    overlay.take(what);
+    timeline.take(what);
+    if (what.kind === "error") say(what.text, "wrong");
+    if (what.kind === "end" && state.source instanceof Camera === false) say(`At the end: ${what.text}. You can still ask.`);
+  });
+  on("firing", fired);
+  on("figures", tellFigures);
+  on("closed", () => lost(session));
+  events.onerror = () => {
+    if (state.session !== session) return;
+    say("The connection is away: trying again ...", "busy");
+    state.away = true;
+    if (events.readyState === EventSource.CLOSED) lost(session);
+  };
+  on("hello", ({ epoch }) => {
+    if (state.away) say("The connection is back.");
+    state.away = false;
+    if (state.epoch && state.epoch !== epoch) timeline.attach(session);
+    state.epoch = epoch;
+  });
+}
+
+// The server has closed the session, or was started anew: take it up again.
+function lost(session) {
+  state.events?.close();
+  setTimeout(async () => {
+    if (state.session !== session) return;
+    try {
+      await call("POST", `sessions/${session}/resume`);
+      follow(session);
+      say("The session was taken up again.");
+    } catch (error) {
+      if (error.status === 404) say(error.message, "wrong");
+      else lost(session);
+    }
+  }, 1000);
+}
+
+function jump(time) {
+  timeline.reveal(time);
+  if (!(state.source instanceof Player) || !state.source.jump(time)) about(time);
+}
+
+function about(time) {
+  state.about = time;
+  const chip = $("about");
+  if (!chip) return;
+  chip.hidden = time === null;
+  chip.querySelector("span").textContent = time === null ? "" : `About ${clock(time)}: only what was known by then`;
+  if (time !== null) document.querySelector("#question textarea")?.focus();
+}
+
+function tellFigures(told) {
+  state.figures = told;
+  timeline.figures(told);
+  const rate = (value) => (value == null ? "–" : `${Math.round(value * 10) / 10} / s`);
+  const last = told.last_answer;
+  const rows = {
+    Watched: clock(told.time) + (told.duration ? ` of ${clock(told.duration)}` : ""),
+    "Behind": `${told.lag.toFixed(1)} s`,
+    "Source": rate(told.source_fps),
+    "Looked at": rate(told.sampled_fps),
+    "Dropped": told.dropped,
+    "Memory": `${Math.round(told.memory_bytes / 2 ** 20)} MB`,
+    "First token": last ? `${last.first_token.toFixed(1)} s` : "–",
+    "Speed": last?.tokens_per_second ? `${last.tokens_per_second.toFixed(0)} tokens/s` : "–",
+  };
+  document.querySelector("#figures dl").replaceChildren(
+    ...Object.entries(rows).map(([name, value]) =>
+      make("div", {}, make("dt", {}, name), make("dd", {}, String(value)))));
+  const share = told.context_limit ? told.context / told.context_limit : 0;
+  $("budget").hidden = false;
+  const meter = document.querySelector("#budget [role=meter]");
+  meter.ariaValueNow = share.toFixed(3);
+  meter.firstElementChild.style.width = `${100 * share}%`;
+  document.querySelector("#budget p").textContent =
+    `${told.context} of ${told.context_limit} tokens in the running context` +
+    (last ? `; the last answer: ${last.fast} fast, ${last.slow} slow, ${last.text} text` : "");
+  tellStanding(told.standing);
+}
+
+function tellStanding({ questions, firings }) {
+  $("standing").hidden = !questions.length && !firings.length;
+  const rows = questions.map(({ number, question }) =>
+    make("li", {}, question,
+      make("button", {
+        type: "button", class: "link", "aria-label": `Wait no longer: ${question}`,
+        onclick: () => call("DELETE", `sessions/${state.session}/standing/${number}`).catch((e) => say(e.message, "wrong")),
+      }, "✕")));
+  const list = $("questions");
+  if (list.dataset.told !== JSON.stringify(questions)) list.replaceChildren(...rows);
+  list.dataset.told = JSON.stringify(questions);
+  firings.forEach(showFiring);
+}
+
+function showFiring(firing) {
+  const key = `${firing.number} ${firing.time}`;
+  if (state.shown.has(key)) return false;
+  state.shown.add(key);
+  $("firings").prepend(
+    make("li", {}, make("a", { href: `#t=${firing.time}` }, clock(firing.time)), ` ${firing.question}`,
+      firing.because ? make("q", {}, firing.because) : null));
+  $("standing").hidden = false;
+  return true;
+}
+
+function fired(firing) {
+  if (!showFiring(firing)) return;
+  if (window.Notification?.permission === "granted")
+    new Notification(`Onlooker, ${clock(firing.time)}`, { body: firing.because || firing.question });
+}
+
+addEventListener("pagehide", () => state.source instanceof Camera && state.source.stop());
+
+window.onlooker = {
+  attach: (session) => void attach(session),
+  detach: () => detach(),
+  moment: () => {
+    const at = state.about;
+    about(null);
+    return at === null ? "" : String(at);
+  },
+  mayNotify: () => void (window.Notification?.permission === "default" && Notification.requestPermission()),
+  answered: () => {
+    const said = [...document.querySelectorAll("#chat .bot .prose, #chat .message.bot")].at(-1);
+    if (said) readAloud(said.querySelector("p")?.textContent ?? "");
+  },
+  sure: async () => confirm("Delete this session and all that was seen in it?"),
+};

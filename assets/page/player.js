@@ -1,0 +1,98 @@
+// Plays the file that is watched, and tells the server where it is. What the browser cannot play
+// is shown as the pictures the server reads, at the server's pace.
+import { $, address, call, say } from "./common.js";
+
+const TELL_EVERY = 1000;
+const PICTURE_EVERY = 400;
+
+export class Player {
+  constructor(session, figures) {
+    this.session = session;
+    this.video = $("player");
+    this.stopped = new AbortController();
+    this.pictured = figures.live;
+    if (figures.live) this.picture();
+    else this.load(figures.position ?? 0);
+  }
+
+  load(position) {
+    const { video } = this;
+    const { signal } = this.stopped;
+    const on = (names, tell) =>
+      names.split(" ").forEach((name) => video.addEventListener(name, tell, { signal }));
+    on("play playing pause seeked waiting", () => this.tell());
+    // The last moments of sound may lie past the last picture.
+    on("ended", () => this.tell(video.duration + 5, true));
+    on("error", () => this.unplayable());
+    on("loadedmetadata", () => {
+      if (position > 0.5 && position < video.duration - 0.5) video.currentTime = position;
+      if (!video.videoWidth && !video.duration) this.unplayable();
+    });
+    video.src = address(`sessions/${this.session}/media`);
+    video.play().catch((error) => {
+      if (error.name !== "NotAllowedError") return;
+      say("Press play to begin: the browser wants a touch first.");
+    });
+    this.timer = setInterval(() => !video.paused && this.tell(), TELL_EVERY);
+  }
+
+  tell(position = this.video.currentTime, playing = this.running) {
+    call("POST", `sessions/${this.session}/playhead`, { position, playing }).catch(() => {});
+  }
+
+  get running() {
+    return !this.video.paused && !this.video.ended && this.video.readyState > 2;
+  }
+
+  unplayable() {
+    if (this.pictured || this.stopped.signal.aborted) return;
+    this.pictured = true;
+    clearInterval(this.timer);
+    say("The browser cannot play this file: its pictures are shown as they are read.");
+    this.picture();
+    const pause = $("unpaced");
+    pause.hidden = false;
+    let playing = true;
+    const set = () => {
+      pause.textContent = playing ? "Pause" : "Go on";
+      call("POST", `sessions/${this.session}/playhead`, { playing }).catch(() => {});
+    };
+    pause.addEventListener("click", () => ((playing = !playing), set()), {
+      signal: this.stopped.signal,
+    });
+    set();
+  }
+
+  picture() {
+    this.video.hidden = true;
+    const image = $("pictures");
+    image.hidden = false;
+    const next = () => {
+      if (this.stopped.signal.aborted) return;
+      image.src = address(`sessions/${this.session}/picture.jpg?${Date.now()}`);
+    };
+    const again = () => setTimeout(next, PICTURE_EVERY);
+    image.addEventListener("load", again, { signal: this.stopped.signal });
+    image.addEventListener("error", again, { signal: this.stopped.signal });
+    next();
+  }
+
+  // Show the moment at stream time; false where the stream cannot go back.
+  jump(time) {
+    if (this.pictured) return false;
+    this.video.currentTime = time;
+    return true;
+  }
+
+  stop() {
+    this.stopped.abort();
+    clearInterval(this.timer);
+    this.video.pause();
+    this.video.removeAttribute("src");
+    this.video.load();
+    this.video.hidden = false;
+    $("pictures").hidden = true;
+    $("pictures").removeAttribute("src");
+    $("unpaced").hidden = true;
+  }
+}
