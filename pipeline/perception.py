@@ -102,10 +102,17 @@ class Perception:
         heard = self._transcribe([speech])
         return replace(heard[0], end=min(heard[0].end, now)) if heard else None
 
-    def see(self, frame: Frame) -> Sight:
+    def see(self, frame: Frame, new_scene: bool = False) -> Sight:
         """What ``frame`` shows. Text is reported when it changes and every :data:`REMIND`
-        seconds, the rest every time."""
+        seconds, the rest every time.
+
+        Args:
+            new_scene: nothing of the last picture is to be taken for still there.
+        """
         image, time = frame.image, frame.time
+        if new_scene:
+            self._text = TextTracker(self._senses.reading)
+            self._standing = []
         found: list[Observation] = []
         facts = self._facts.look(image)
         moving = tuple(_in_words(thing) for thing in facts.moving)

@@ -21,6 +21,10 @@ THUMBNAIL_WIDTH = 320
 SETTLE = 0.6
 """Seconds after a boundary before it is trusted: voice activity is noticed that late."""
 
+YIELD = 2.0
+"""Seconds for which a pause waits whether a scene change follows, which is the better boundary:
+speakers pause before a cut, and the moment between would make a segment of nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
@@ -80,7 +84,7 @@ class Segmenter:
         sealed = []
         while self._boundaries:
             boundary, reason = self._boundaries[0]
-            settled = now >= boundary + SETTLE
+            settled = now >= boundary + (YIELD if reason == "pause" else SETTLE)
             if not settled or (speaking_since is not None and speaking_since < boundary):
                 break
             self._boundaries.popleft()
@@ -104,10 +108,16 @@ class Segmenter:
     def _mark(
         self, now: float, observations: tuple[Observation, ...], silent_since: float | None
     ) -> None:
+        assert self.start is not None
         last = self._boundaries[-1][0] if self._boundaries else self.start
-        assert last is not None
         for seen in observations:
-            if isinstance(seen, SceneChange) and seen.time - last >= self.shortest_scene:
+            if not isinstance(seen, SceneChange):
+                continue
+            just_paused = bool(self._boundaries) and self._boundaries[-1] == (last, "pause")
+            if just_paused and seen.time - last < YIELD:
+                self._boundaries.pop()
+                last = self._boundaries[-1][0] if self._boundaries else self.start
+            if seen.time - last >= self.shortest_scene:
                 self._boundaries.append((seen.time, "scene"))
                 last = seen.time
         paused = silent_since is not None and silent_since > last

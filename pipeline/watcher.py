@@ -113,13 +113,14 @@ class Watcher:
         self.now = max(self.now, frame.time)
         taken = self._sampler.offer(frame)
         found: tuple[Observation, ...] = ()
-        if self._sampler.score >= CUT:
+        cut = self._sampler.score >= CUT
+        if cut:
             found = (SceneChange(frame.time, self._sampler.score),)
             taken = True  # the first picture of a scene is always worth a look
         if not taken:
             return self._segment(found)
         self.sampled += 1
-        sight = self._perception.see(frame)
+        sight = self._perception.see(frame, new_scene=cut)
         return self._segment((*found, *sight.observations), frame, sight.features)
 
     def _take_sound(self, chunk: AudioChunk) -> list[Watched]:

@@ -48,10 +48,20 @@ def test_a_pause_in_speech_closes_a_segment_in_its_middle() -> None:
     segmenter.add(0.0)
     said = Utterance(1.0, 4.0, "hello")
     sealed = segmenter.add(4.6, (said,), silent_since=4.0)
-    for time in (4.8, 5.0, 5.2):
+    for time in (4.8, 5.6, 6.4):
         sealed += segmenter.add(time, silent_since=4.0)
     assert [(s.segment.end, s.segment.closed_by) for s in sealed] == [(4.35, "pause")]
     assert sealed[0].segment.observations == (said,)
+
+
+def test_a_cut_soon_after_a_pause_is_the_only_boundary() -> None:
+    segmenter = Segmenter(pause=0.7)
+    segmenter.add(0.0)
+    sealed = segmenter.add(4.6, (Utterance(1.0, 4.0, "hello"),), silent_since=4.0)
+    sealed += segmenter.add(5.0, silent_since=4.0)
+    sealed += segmenter.add(5.5, (SceneChange(5.5, 0.4),), silent_since=4.0)
+    sealed += segmenter.add(9.0, silent_since=4.0)
+    assert [(s.segment.end, s.segment.closed_by) for s in sealed] == [(5.5, "scene")]
 
 
 def test_a_sentence_is_not_cut_in_two_by_a_scene_change() -> None:
