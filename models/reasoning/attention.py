@@ -45,6 +45,17 @@ class AttentionPast(Protocol):
         ...
 
 
+def able_backends(device: torch.device, dtype: torch.dtype) -> list[str]:
+    """The attention backends that this machine can run, the fastest first."""
+    able = ["eager"]
+    if device.type in ("cpu", "cuda"):
+        able.insert(0, "sdpa")
+    half = dtype in (torch.float16, torch.bfloat16)
+    if device.type == "cuda" and half and torch.cuda.get_device_capability(device) >= (8, 0):
+        able.insert(0, "flash")
+    return able
+
+
 def choose_backend(device: torch.device, dtype: torch.dtype, forced: str | None = None) -> str:
     """The fastest exact attention of this machine, or ``forced`` where it can run.
 
@@ -55,12 +66,7 @@ def choose_backend(device: torch.device, dtype: torch.dtype, forced: str | None 
     Raises:
         ValueError: ``forced`` is unknown, or cannot run on this device and dtype.
     """
-    able = ["eager"]
-    if device.type in ("cpu", "cuda"):
-        able.insert(0, "sdpa")
-    half = dtype in (torch.float16, torch.bfloat16)
-    if device.type == "cuda" and half and torch.cuda.get_device_capability(device) >= (8, 0):
-        able.insert(0, "flash")
+    able = able_backends(device, dtype)
     if forced is None:
         return able[0]
     if forced not in BACKENDS:

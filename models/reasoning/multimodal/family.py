@@ -56,9 +56,11 @@ class Family(Protocol):
         name: for people, ``"Qwen3-VL"``.
         group: frames that the model takes as one step in time.
         hears: sound goes in beside the pictures.
+        tokenizer: the library's.
     """
 
     name: str
+    tokenizer: Any
     group: int
     hears: bool
 

@@ -1,0 +1,379 @@
+"""The transformers engine: a multimodal model that keeps watching while it answers."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.compression.pool import pool
+from models.compression.slow_fast import coarser
+from models.reasoning.context import ContextFull, Fork, StreamingContext, Tokens
+from models.reasoning.gate import PriorityGate
+from models.reasoning.multimodal import words
+from models.reasoning.multimodal.family import Clip, Family, Part, Sound
+from models.reasoning.multimodal.pieces import pieces
+from models.reasoning.multimodal.visual import Compressor, VisualFeatures, VisualTokens
+from models.reasoning.reasoner import Counts, Evidence, Passage, ReasonerError, Reply
+from models.reasoning.relevance import relevance
+from models.reasoning.rolling import RollingContext, View
+from models.reasoning.slow import Cues, SlowStore, choose
+
+_AHEAD = 64
+"""Frame groups encoded and not yet in the context, at most."""
+
+_BRIEF = 8
+"""What stands for an old passage has this many times fewer visual tokens."""
+
+_NOTE_TOKENS = 60
+
+Turn = Callable[[], AbstractContextManager[None]]
+"""The gate's side on which the model is used: watching or answering."""
+
+
+class MultimodalModel:
+    """A model loaded once, for any number of streams; see
+    :func:`models.reasoning.multimodal.engine.load_multimodal`.
+
+    Args:
+        name: for reports.
+        family: the model behind it.
+        context_tokens: most tokens a running context holds.
+        chunk: tokens of one prefill pass, the most that an answer may have to wait for.
+        backend: attention backend to force.
+        compressor: makes fast and slow tokens; None keeps every visual token in the context.
+        answer_tokens: most tokens of an answer.
+        slow_tokens: most slow tokens brought in for a question.
+        hear: sound goes in beside the pictures, where the family hears.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        family: Family,
+        model: Any,
+        context_tokens: int = 16_384,
+        chunk: int = 256,
+        backend: str | None = None,
+        compressor: Compressor | None = None,
+        answer_tokens: int = 256,
+        slow_tokens: int = 2048,
+        hear: bool = True,
+    ) -> None:
+        self.name = name
+        self.family = family
+        self.tokenizer = family.tokenizer
+        self.compressor = compressor
+        self.answer_tokens = answer_tokens
+        self.slow_tokens = slow_tokens
+        self.hears = family.hears and hear
+        self.gate = PriorityGate()
+        self._model = model
+        self._context = (context_tokens, chunk, backend)
+        self.stop_ids = _stop_ids(model, family.tokenizer)
+        self.backend = self.context().backend
+
+    def context(self) -> StreamingContext:
+        """A fresh, empty running context.
+
+        Raises:
+            ValueError: the attention backend cannot run here.
+        """
+        capacity, chunk, backend = self._context
+        return StreamingContext(self._model, capacity, chunk, self.gate, backend)
+
+    def reasoner(self, slow: SlowStore | None = None) -> MultimodalReasoner:
+        """For one stream.
+
+        Args:
+            slow: where its slow tokens are kept; without it there are none.
+        """
+        return MultimodalReasoner(self, slow)
+
+
+class MultimodalReasoner:
+    """See :class:`models.reasoning.reasoner.Reasoner`. One thread watches (``see``,
+    ``watch``, ``note``, ``idle``); any may ask meanwhile."""
+
+    def __init__(self, model: MultimodalModel, slow: SlowStore | None = None) -> None:
+        self._model = model
+        self._family = model.family
+        self._slow = slow
+        self._chat = model.family.chat(words.SYSTEM)
+        self._rolling = RollingContext(
+            model.context, self._family.render([self._chat.opening + words.BEGIN])
+        )
+        self._keys: dict[tuple[float, float], int] = {}
+        self._waiting: list[tuple[float, NDArray[np.uint8]]] = []
+        self._ahead: OrderedDict[tuple[float, ...], VisualFeatures] = OrderedDict()
+        self._ahead_lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def context_tokens(self) -> tuple[int, int]:
+        return self._rolling.length, self._rolling.capacity
+
+    def see(self, image: NDArray[np.uint8], time: float) -> None:
+        """Run the vision tower ahead of the segment's end: a frame that :meth:`watch` will
+        bring in its passage, RGB ``(H, W, 3)``, in the order of time. Need not be called."""
+        self._waiting.append((time, image))
+        if len(self._waiting) == self._family.group:
+            group, self._waiting = self._waiting, []
+            self._encode([i for _, i in group], [t for t, _ in group], self._model.gate.background)
+
+    def watch(self, passage: Passage) -> None:
+        """See :meth:`Reasoner.watch`.
+
+        Raises:
+            ReasonerError: the passage does not fit, or memory ran out.
+        """
+        with _explained():
+            turn = self._model.gate.background
+            runs = self._look(passage, turn)
+            seconds = passage.end - passage.start
+            compress = self._model.compressor
+            fast = [compress.fast(r, seconds) if compress else VisualTokens.all_of(r) for r in runs]
+            heading, told = words.heading(passage), words.told(passage.lines)
+            full = [heading, *self._clips(fast, self._listen(passage, turn)), told]
+            brief = [heading, *self._clips(_coarse(runs, fast), None), told]
+            tokens = self._family.render(full)
+            key = self._rolling.append(tokens, self._family.render(brief), passage.known_at)
+            self._keys[passage.start, passage.end] = key
+            if self._slow is not None and compress is not None and runs:
+                longest = max(runs, key=lambda run: len(run.times))
+                self._slow.put(key, compress.slow(longest, seconds))
+            self._forget(passage.end)
+            # A rebuild re-reads several tokens for each new one: keep ahead of the stream.
+            for _ in range(6 * math.ceil(len(tokens) / 256) + 1):
+                if not self._rolling.rebuild_due or not self._rolling.step():
+                    break
+
+    def idle(self) -> bool:
+        """Do one chunk of what is due in the background; whether more is."""
+        return self._rolling.step()
+
+    def answer(
+        self,
+        question: str,
+        evidence: Evidence,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        counts = Counts()
+
+        def speak() -> Iterator[str]:
+            with _explained(), self._model.gate.answering():
+                fork = self._ask(words.asked(question, evidence.time), evidence, counts)
+                made = fork.generate(self._model.answer_tokens, self._model.stop_ids, cancelled)
+                yield from pieces(self._model.tokenizer, _counted(made, counts))
+
+        return Reply(speak(), counts)
+
+    def choose(
+        self, question: str, options: Sequence[str], evidence: Evidence
+    ) -> tuple[list[float], Counts]:
+        """By the likelihood of each option's letter, all in one batch on one fork.
+
+        Raises:
+            ReasonerError: there are no options, or more than letters.
+        """
+        if not 1 <= len(options) <= 26:
+            raise ReasonerError(f"{len(options)} options cannot be lettered: give 1 to 26")
+        counts = Counts()
+        with _explained(), self._model.gate.answering():
+            asked = words.asked(words.multiple_choice(question, options), evidence.time)
+            fork = self._ask(asked, evidence, counts)
+            # With and without a space before it: templates differ in what they end with.
+            forms = [
+                self._model.tokenizer(space + words.letter(i), add_special_tokens=False).input_ids
+                for i in range(len(options))
+                for space in ("", " ")
+            ]
+            scores = torch.tensor(fork.score(forms), dtype=torch.float64)
+        likely: list[float] = scores.view(-1, 2).logsumexp(-1).softmax(0).tolist()
+        return likely, counts
+
+    def note(self, passage: Passage) -> str:
+        evidence = Evidence(math.inf, (passage,))
+        with _explained():
+            fork = self._ask(words.note(passage), evidence, Counts(), slow=False)
+            made = fork.generate(_NOTE_TOKENS, self._model.stop_ids)
+            text = "".join(pieces(self._model.tokenizer, made)).strip()
+        line = " ".join(text.partition("\n")[0].split()[:30])
+        key = self._keys.get((passage.start, passage.end))
+        if key is not None and line:
+            told = words.told(passage.lines)
+            brief = f"{words.heading(passage)}{told}note: {line}\n"
+            self._rolling.shorten(key, self._family.render([brief]))
+        return line
+
+    def _ask(self, question: str, evidence: Evidence, counts: Counts, slow: bool = True) -> Fork:
+        """A fork that has read the question and is about to answer it."""
+        view = self._rolling.view(evidence.time)
+        before, after = self._chat.closing(question, evidence.history)
+        plain = self._family.render([before + after])
+        detail = self._detail(view, evidence, plain, slow)
+        run = plain
+        if detail:
+            run = self._family.render([before, words.DETAIL, *detail, after])
+        counts.fast = view.fork.past_length
+        counts.text = len(plain)
+        counts.slow = len(run) - len(plain)
+        view.fork.append(run)
+        return view.fork
+
+    def _detail(self, view: View, evidence: Evidence, asked: Tokens, slow: bool) -> list[Part]:
+        """What is put before a question: of passages in the context their slow tokens, others
+        (the stretch that is still open, what was thinned out) as they are; by time."""
+        known = {span.key: span for span in view.spans}
+        entries: list[tuple[float, list[Part]]] = []
+        recalled = []
+        for passage in evidence.passages:
+            key = self._keys.get((passage.start, passage.end))
+            if key in known:
+                recalled.append(key)
+                continue
+            turn = self._model.gate.foreground
+            close = [self._close(run, passage) for run in self._look(passage, turn)]
+            clips = self._clips(close, self._listen(passage, turn))
+            told = words.told(passage.lines)
+            entries.append((passage.start, [words.heading(passage), *clips, told]))
+        if slow and self._slow is not None and self._slow.counts():
+            spans = {k: s for k, s in known.items() if k in self._slow.counts()}
+            neutral = self._family.render(["".join(self._chat.closing(words.NEUTRAL))])
+            scores = relevance(
+                view.fork, asked, neutral, [(s.start, s.stop) for s in spans.values()]
+            )
+            cues = Cues(recalled=recalled, relevance=dict(zip(spans, scores, strict=True)))
+            for chosen in choose(self._slow, spans, cues, self._model.slow_tokens):
+                start, end = chosen.tokens.times[0], chosen.tokens.times[-1]
+                heading = f"[{start:.1f} s to {end:.1f} s]\n"
+                entries.append((start, [heading, Clip(chosen.tokens), "\n"]))
+        entries.sort(key=lambda entry: entry[0])
+        return [part for _, parts in entries for part in parts]
+
+    def _close(self, features: VisualFeatures, passage: Passage) -> VisualTokens:
+        compress = self._model.compressor
+        if compress is None:
+            return VisualTokens.all_of(features)
+        return compress.slow(features, passage.end - passage.start)
+
+    def _listen(self, passage: Passage, turn: Turn) -> Sound | None:
+        if passage.audio is None or not self._model.hears or not len(passage.audio):
+            return None
+        with turn():
+            return self._family.listen(passage.audio)
+
+    @staticmethod
+    def _clips(visual: Sequence[VisualTokens], sound: Sound | None) -> list[Part]:
+        """Sound goes with the first pictures."""
+        shown = [v for v in visual if len(v)]
+        if not shown:
+            return [] if sound is None else [Clip(sound=sound)]
+        return [Clip(shown[0], sound), *(Clip(v) for v in shown[1:])]
+
+    def _look(self, passage: Passage, turn: Turn) -> list[VisualFeatures]:
+        """The passage's pictures, encoded group by group unless they have been already; in
+        runs of one and the same grid."""
+        frames, times = passage.frames, passage.frame_times
+        runs: list[list[VisualFeatures]] = []
+        first = 0
+        while first < len(frames):
+            count = self._group_at(frames, times, first)
+            stop = first + count
+            features = self._encode(frames[first:stop], times[first:stop], turn)
+            if not runs or runs[-1][0].tokens.shape[1:] != features.tokens.shape[1:]:
+                runs.append([])
+            runs[-1].append(features)
+            first = stop
+        return [VisualFeatures.join(run) for run in runs]
+
+    def _group_at(
+        self, frames: Sequence[NDArray[np.uint8]], times: Sequence[float], first: int
+    ) -> int:
+        """Frames of the group that begins here: a full one, unless the picture's size changes
+        or a group that has been encoded ahead begins in between."""
+        most = min(self._family.group, len(frames) - first)
+        with self._ahead_lock:
+            begun = {group[0] for group in self._ahead if len(group) == self._family.group}
+        for count in range(1, most):
+            same = frames[first + count].shape == frames[first].shape
+            if not same or (times[first] not in begun and times[first + count] in begun):
+                return count
+        return most
+
+    def _encode(
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        times: Sequence[float],
+        turn: Turn,
+    ) -> VisualFeatures:
+        key = tuple(times)
+        with self._ahead_lock:
+            found = self._ahead.get(key)
+        if found is not None:
+            return found
+        with turn():
+            features = self._family.encode(frames, times)
+        with self._ahead_lock:
+            self._ahead[key] = features
+            while len(self._ahead) > _AHEAD:
+                self._ahead.popitem(last=False)
+        return features
+
+    def _forget(self, time: float) -> None:
+        """Drop what was encoded ahead up to stream ``time``: it is in the context now."""
+        self._waiting = [(t, image) for t, image in self._waiting if t >= time]
+        with self._ahead_lock:
+            for key in [k for k in self._ahead if k[-1] < time]:
+                del self._ahead[key]
+
+
+def _coarse(runs: Sequence[VisualFeatures], fast: Sequence[VisualTokens]) -> list[VisualTokens]:
+    """A few tokens for each run, for when it is old."""
+    few = []
+    for run, kept in zip(runs, fast, strict=True):
+        if len(kept) >= _BRIEF:
+            steps, height, width = run.tokens.shape[:3]
+            size = coarser((steps, height, width), len(kept) // _BRIEF, 1)
+            few.append(VisualTokens.all_of(pool(run, size)))
+    return few
+
+
+def _counted(made: Iterator[int], counts: Counts) -> Iterator[int]:
+    for token in made:
+        counts.generated += 1
+        yield token
+
+
+def _stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    given = getattr(model.generation_config, "eos_token_id", None)
+    listed = given if isinstance(given, list) else [given]
+    return tuple({i for i in (*listed, tokenizer.eos_token_id) if i is not None})
+
+
+class _explained:
+    """Turns what can go wrong in the model into a line for people."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise ReasonerError(
+                "the graphics memory is full: load the model with fewer context tokens, in 8 or "
+                "4 bits, or take a smaller one"
+            ) from error
+        if isinstance(error, ContextFull):
+            raise ReasonerError(
+                f"{error}: raise the context tokens, or lower the tokens of a frame"
+            ) from error

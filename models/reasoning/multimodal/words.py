@@ -1,0 +1,54 @@
+"""What a multimodal model is told in words.
+
+Every run that goes into the context ends in a newline and begins with a letter or a bracket:
+there, no tokenizer joins what follows to what came before, so text put in piece by piece is
+the text that the library would tokenise as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.reasoning.reasoner import Line, Passage
+
+SYSTEM = (
+    "You watch and hear a stream and answer questions about it. It comes in passages: the time "
+    "in seconds, the pictures, then what was heard, read and noticed. Answer from what you were "
+    "given; where it does not show the answer, say so. Be brief."
+)
+BEGIN = "The stream:\n"
+DETAIL = "In more detail:\n"
+NEUTRAL = "What is it?"
+"""A question that asks for nothing in particular, to compare others with."""
+
+
+def heading(passage: Passage) -> str:
+    return f"[{passage.start:.1f} s to {passage.end:.1f} s]\n"
+
+
+def told(lines: Sequence[Line]) -> str:
+    """One line of text for each observation."""
+    return "".join(
+        f"{line.kind if line.certain else 'perhaps ' + line.kind}: {' '.join(line.text.split())}\n"
+        for line in lines
+    )
+
+
+def asked(question: str, time: float) -> str:
+    return f"Now, at {time:.1f} s: {question}"
+
+
+def multiple_choice(question: str, options: Sequence[str]) -> str:
+    listed = "".join(f"{letter(i)}. {option}\n" for i, option in enumerate(options))
+    return f"{question}\n{listed}Answer with the letter of the right option alone."
+
+
+def letter(index: int) -> str:
+    return chr(ord("A") + index)
+
+
+def note(passage: Passage) -> str:
+    return (
+        f"Say in one line of at most 30 words what happened between {passage.start:.1f} s and "
+        f"{passage.end:.1f} s."
+    )
