@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from app.home import home
 from app.scoring import header as headers
 from app.scoring.candidate import Candidate, Guessing
 from app.scoring.compare import compare, counts
@@ -389,8 +389,3 @@ def _progress(shown: bool) -> Progress:
         console=Console(stderr=True),
         disable=not shown or not sys.stderr.isatty(),
     )
-
-
-def home() -> Path:
-    home = os.environ.get("ONLOOKER_HOME")
-    return Path(home) if home else Path(__file__).resolve().parents[2] / ".onlooker"

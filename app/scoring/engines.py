@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from app.home import home
 from app.scoring.blind import Blind
 from app.scoring.candidate import Candidate
-from app.scoring.cli import Contender, GazeOf, home
+from app.scoring.cli import Contender, GazeOf
 from app.scoring.engine import Answering, Sessions
 from app.scoring.questions import DataError
 from memory.memory import Memory
@@ -76,7 +77,7 @@ class _Watch:
 def _load(name: str) -> Contender:
     _take_own_gpu()
     try:
-        return Loaded(engines.load_engine(name, home()))
+        return Loaded(engines.load_engine(engines.Choice(name), home()))
     except engines.EngineError as error:
         raise DataError(str(error)) from error
 

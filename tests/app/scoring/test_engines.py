@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from app.scoring.engines import Loaded
+from app.scoring.gaze_overlay import Fixated
+from app.scoring.questions import Kind
+from app.scoring.results import read_results
+from app.scoring.runner import Runner, result_files
+from models.media import Frame
+from models.reasoning.reasoner import Evidence, Passage
+from pipeline.sources.source import SourceError
+from tests.app.scoring.fakes import question
+from tests.pipeline.fakes import Echo, engine
+from tests.pipeline.fakes import Scripted as Broken
+
+
+class Witness(Echo):
+    """Writes down, at each question, all that it had been given by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.had: list[tuple[str, Evidence, list[Passage]]] = []
+
+    def choose(self, question, options, evidence):
+        self.had.append((question, evidence, list(self.watched)))
+        return super().choose(question, options, evidence)
+
+
+def run(candidate, mode, asked, sample, out):
+    out.mkdir(exist_ok=True)
+    Runner(candidate, mode, lambda name: sample, out).run(asked)
+    return {result.id: result for result in read_results(result_files(out))}
+
+
+def last_known(passages):
+    """The latest stream second that some passages speak of, show or let be heard."""
+    times = [0.0]
+    for passage in passages:
+        times += [passage.end, passage.known_at, *passage.frame_times]
+        times += [line.end for line in passage.lines]
+        if passage.audio is not None:
+            times.append(passage.start + len(passage.audio) / 16_000)
+    return max(times)
+
+
+ASKED = [
+    question("a", time=5.0),
+    question("b", time=20.5, window=8.0),
+    question("c", time=13.0, kind=Kind.YES_NO, answer="yes", options=()),
+    question("p", time=14.2, due=16.0, kind=Kind.PROACTIVE, answer="coffee", options=()),
+]
+
+
+@pytest.mark.parametrize("mode", ["stream", "clip"])
+def test_no_frame_or_word_after_the_question_reaches_the_reasoner(sample, tmp_path, mode):
+    witnesses = [Witness() for _ in range(40)]
+    found = run(
+        Loaded(engine(*witnesses)).candidate(lambda video: ()), mode, ASKED, sample, tmp_path
+    )
+    assert {result.status for result in found.values()} == {"scored"}, found
+    had = [told for witness in witnesses for told in witness.had]
+    assert len(had) == sum(result.asks for result in found.values()) - (
+        found["p"].fired is not None
+    )
+    for _, evidence, watched in had:
+        assert evidence.passages and evidence.history == ()
+        assert max(last_known(evidence.passages), last_known(watched)) <= evidence.time + 1e-6
+    if mode == "stream":
+        assert [w for w in witnesses if w.had] == [witnesses[0]]
+    else:
+        (over_window,) = [e for _, e, _ in had if e.time == pytest.approx(20.5, abs=0.01)]
+        assert min(p.start for p in over_window.passages) >= 12.5
+
+
+def test_a_video_that_cannot_be_watched_is_an_error_of_its_questions(tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"this is no video")
+    candidate = Loaded(engine()).candidate(lambda video: ())
+    for mode in ("clip", "stream"):
+        found = run(candidate, mode, ASKED[:2], broken, tmp_path / mode)
+        assert [(r.status, "broken.mp4" in r.error) for r in found.values()] == [
+            ("error", True)
+        ] * 2
+
+
+def test_a_video_that_breaks_off_is_an_error_of_the_questions_after_it(
+    sample, tmp_path, monkeypatch
+):
+    frames = [Frame(n / 4, np.full((8, 8, 3), 200, np.uint8)) for n in range(12)]
+
+    def breaking(path, start):
+        return Broken(frames, failing=SourceError(f"{path.name}: broke off"))
+
+    monkeypatch.setattr("app.scoring.engines.FileSource", breaking)
+    candidate = Loaded(engine()).candidate(lambda video: ())
+    asked = [question("before", time=1.5), question("after", time=4.9)]
+    found = run(candidate, "stream", asked, sample, tmp_path)
+    assert found["before"].status == "scored"
+    assert (found["after"].status, "broke off" in found["after"].error) == ("error", True)
+
+
+def test_the_gaze_reaches_the_pictures_of_a_candidate(sample, tmp_path):
+    witness = Witness()
+    gaze = (Fixated(0.0, 60.0, 0.5, 0.5),)
+    candidate = Loaded(engine(witness)).candidate(lambda video: gaze)
+    run(candidate, "clip", [question(time=2.0)], sample, tmp_path)
+    ((_, _, watched),) = witness.had
+    picture = watched[-1].frames[-1]
+    height, width = picture.shape[:2]
+    assert tuple(picture[height // 2, width // 2]) == (0, 255, 0)
