@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +13,15 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.archive import Archive
 from memory.codec import entries
+from memory.consolidation import Consolidated, consolidate
 from memory.line_index import LineIndex
 from memory.recall import Embed, Recalled, recall
 from memory.segment import Note, Segment, Turn
 from memory.store import Store
+from memory.timeline import Node, timeline
+from memory.turns import LATEST, relevant_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Memory:
         self._embed = None if embed is None else _Remembered(embed)
         self._folder = folder
         self._writing = threading.Lock()
+        self._consolidating = threading.Lock()
         self._index = LineIndex(store.spans(), store.rows(), store.path.parent)
 
     @classmethod
@@ -110,11 +115,19 @@ class Memory:
 
     def remember(self, turn: Turn) -> None:
         """Keep a question and its answer. Raises StoreError."""
-        self._store.remember(turn)
+        text = f"{turn.question} {turn.answer}"
+        self._store.remember(turn, None if self._embed is None else self._embed([text])[0])
 
-    def turns(self, until: float | None = None) -> list[Turn]:
-        """Questions put at or before stream time ``until``, oldest first."""
-        return self._store.turns(until)
+    def turns(self, until: float | None = None, limit: int | None = None) -> list[Turn]:
+        """Questions put and answered by stream time ``until``, oldest first; where there is a
+        ``limit``, the latest of them."""
+        return self._store.turns(until, limit)
+
+    def relevant_turns(self, question: str, time: float, k: int = 3) -> list[Turn]:
+        """The earlier questions that one put at stream ``time`` refers to, the likeliest first;
+        none where it stands by itself."""
+        vector = None if self._embed is None else self._embed([question])[0]
+        return relevant_turns(question, vector, self._store.turns_with_vectors(time, LATEST), k)
 
     def segments(
         self,
@@ -145,7 +158,40 @@ class Memory:
 
         Uses nothing that was known later than ``time``.
         """
-        return recall(question, time, k, self._store, self._index.snapshot(), self._embed)
+        try:
+            return recall(question, time, k, self._store, self._index.snapshot(), self._embed)
+        finally:
+            self._index.release()
+
+    def timeline(
+        self,
+        until: float | None = None,
+        levels: Collection[int] = (0, 1, 2),
+        since: float | None = None,
+    ) -> list[Node]:
+        """What was there from stream time ``since`` to ``until``, as it was known then:
+        segments (level 0), episodes (1) and days (2), by start, the coarser first."""
+        return timeline(self._store, until, levels, since)
+
+    def consolidate(self, now: float, budget: int, steps: int = 8) -> Consolidated:
+        """Gather what is settled at stream time ``now`` into episodes and days, and let old
+        detail fade until the session holds at most ``budget`` bytes.
+
+        A short piece of work for an idle moment: at most ``steps`` small transactions, between
+        which others may write. Call it again while ``more`` is true.
+
+        Raises:
+            StoreError: the session cannot be written; what was done before stays done.
+        """
+        with self._consolidating:
+            return consolidate(
+                Archive(self._store),
+                now,
+                budget,
+                steps,
+                self._index.remove,
+                self._index.forget_vectors,
+            )
 
     def statistics(self) -> Statistics:
         """How much is held now."""
@@ -175,7 +221,7 @@ class Memory:
 class _Remembered:
     """An embedder that keeps its last answers: labels and captions come again and again."""
 
-    _MOST = 2048
+    _MOST = 1024
 
     def __init__(self, embed: Embed) -> None:
         self._embed = embed

@@ -2,7 +2,8 @@
 
 Words and meaning are scored apart, each to about [0, 1], and added: BM25 over the lines
 that hold the question's words, and the cosine of embeddings. Time expressions narrow or
-order what is looked at.
+order what is looked at. Among those about as good, what is more recent, and what matters
+more, comes first.
 
 Recall is strictly causal: it uses lines known at the question's time and nothing else, not
 even through counts. That is why BM25 is computed here and not by FTS5's own ``bm25()``,
@@ -11,18 +12,18 @@ whose word frequencies are those of the whole file, the future included.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.importance import importance
 from memory.line_index import Lines
 from memory.segment import Segment
 from memory.store import Store
 from memory.time_expressions import TimeExpression, parse
+from memory.words import terms
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to unit vectors, ``float32 (n, D)``."""
@@ -36,19 +37,14 @@ apart."""
 CANDIDATES = 512
 """Lines whose true vectors are compared, of those nearest in sign."""
 
+RECENCY, IMPORTANCE = 0.02, 0.02
+"""Most that the two add to a score: they decide among segments about as good."""
+
+CONTENDERS = 3
+"""Segments, for each that is asked for, whose importance is looked at."""
+
 ANCHOR_FLOOR = 0.6
 """Score from which an event named by "before" or "after" counts as found."""
-
-_STOP_WORDS = (
-    "a about all also am an and any anybody anyone anything are as at be been being but by can "
-    "could did do does doing done for from get got had happen happened happening happens has have "
-    "he hear heard her here him his how i if in into is it its just me mention mentioned much my "
-    "of on or our please said saw say saying says see seen shall she should show showed shown so "
-    "some someone something tell than that the their them then there these they thing things this "
-    "those to told us was we were what whats when where which while who whom whose why will with "
-    "would you your"
-)
-_STOP = frozenset(_STOP_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +61,6 @@ class Recalled:
     segment: Segment
     score: float
     reasons: tuple[str, ...]
-
-
-def terms(question: str) -> list[str]:
-    """The words of a question that can tell segments apart, in order, each once."""
-    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", question).lower())
-    return list(dict.fromkeys(w for w in words if w not in _STOP and (len(w) > 1 or w.isdigit())))
 
 
 class _Scores:
@@ -137,14 +127,22 @@ def recall(
         spare = []
     if said.start is not None:
         why.update({int(i): f"{said.phrase.strip()}" for i in [*found, *spare]})
-    recency = 0.02 * np.exp((lines.starts[found] - time) / 300.0)
-    total[found] += recency
-    if len(found) > k:
-        floor = np.partition(total[found], -k)[-k]
-        found = found[total[found] >= floor]
-    order = np.lexsort((-found, -total[found]))
-    chosen = np.concatenate([found[order][:k], np.array(spare, dtype=np.int64)])
+    total[found] += RECENCY * np.exp((lines.starts[found] - time) / 300.0)
+    best = _best(found, total, CONTENDERS * k)
+    asked = store.asked_about(time)
+    for segment in store.get(best.tolist(), media=False):
+        if (cut := segment.as_of(time)) is not None:
+            total[segment.index] += IMPORTANCE * importance(cut, segment.index in asked)
+    chosen = np.concatenate([_best(best, total, k), np.array(spare, dtype=np.int64)])
     return _recalled(chosen, total, scores, why, time, store)
+
+
+def _best(found: NDArray[np.int64], total: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """The ``count`` with the highest totals, the highest first; of equals, the later first."""
+    if len(found) > count:
+        floor = np.partition(total[found], -count)[-count]
+        found = found[total[found] >= floor]
+    return found[np.lexsort((-found, -total[found]))][:count]
 
 
 def _window(said: TimeExpression, lines: Lines, begun: int) -> tuple[int, int]:
