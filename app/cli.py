@@ -5,26 +5,34 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from app.home import SAMPLE, home, sessions_folder
+from app.scoring.cli import build_app
+from app.scoring.engines import ENGINES
 from app.timeline import Teller, clock, cost, evidence, record
+from app.web.addresses import AddressError
+from app.web.webhook import Webhook
 from memory.memory import Memory
 from memory.store import StoreError
 from models.reasoning.reasoner import ReasonerError
 from pipeline.answer import Answer, AskError
-from pipeline.engine import Engine, EngineError, load_engine
+from pipeline.engine import Choice, Engine, EngineError, load_engine
 from pipeline.recollection import Recollection
 from pipeline.session import Session, resume_at
 from pipeline.sources import Properties, SourceError, open_source
+from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAndMeaning
 
 SESSION_SUFFIX = ".onlooker"
 STEP = 5.0
@@ -44,8 +52,31 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+class Bits(StrEnum):
+    eight = "8bit"
+    four = "4bit"
+
+
+class Backend(StrEnum):
+    flash = "flash"
+    sdpa = "sdpa"
+    eager = "eager"
+
+
 SourceName = Annotated[str, typer.Argument(help="A video or sound file.")]
-EngineName = Annotated[str, typer.Option("--engine", help="embedded.")]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="embedded, or transformers with --model.")
+]
+ModelName = Annotated[
+    str | None, typer.Option("--model", help="Hub id or folder, of the transformers engine.")
+]
+Dtype = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+DeviceMap = Annotated[str, typer.Option("--device-map", help="auto, cpu, cuda:1 and the like.")]
+Quantise = Annotated[Bits | None, typer.Option("--quantise", help="Weights in 8 or 4 bits.")]
+Attention = Annotated[
+    Backend | None, typer.Option("--attention", help="Force an attention backend.")
+]
 SessionFile = Annotated[
     Path | None,
     typer.Option("--session", help="Keep the session in this file, or go on with it."),
@@ -70,7 +101,7 @@ def told() -> Iterator[None]:
     """Turns the errors that are for people into a message and exit code 2."""
     try:
         yield
-    except (AskError, EngineError, ReasonerError, SourceError, StoreError) as error:
+    except (AddressError, AskError, EngineError, ReasonerError, SourceError, StoreError) as error:
         raise Told(str(error)) from error
 
 
@@ -84,60 +115,144 @@ def ask(
     option: Annotated[
         list[str] | None, typer.Option(help="One of several answers to choose from.")
     ] = None,
-    engine: EngineName = "embedded",
     session: SessionFile = None,
     as_json: AsJson = False,
+    engine: EngineName = "embedded",
+    model: ModelName = None,
+    dtype: Dtype = "auto",
+    device_map: DeviceMap = "auto",
+    quantise: Quantise = None,
+    attention: Attention = None,
 ) -> None:
     """Watch CLIP (up to --at) and answer QUESTION about it."""
     with told():
         options = _options(option)
         if not question.strip():
             raise Told("the question is empty: say what you want to know")
+        choice = Choice(engine, model, dtype, device_map, _bits(quantise), attention)
         if clip.endswith(SESSION_SUFFIX):
-            _ask_session(Path(clip), question, at, options, engine, as_json)
+            _ask_session(Path(clip), question, at, options, choice, as_json)
         else:
-            _ask_clip(clip, question, at, options, engine, session, as_json)
+            _ask_clip(clip, question, at, options, choice, session, as_json)
 
 
 @app.command()
 def watch(
     source: SourceName,
-    engine: EngineName = "embedded",
-    session: SessionFile = None,
+    tell_me_when: Annotated[
+        list[str] | None, typer.Option(help='Say so when this happens: "somebody says budget".')
+    ] = None,
+    webhook: Annotated[
+        str | None, typer.Option(help="Also post every such event to this address, as JSON.")
+    ] = None,
     paced: Annotated[bool, typer.Option("--paced", help="Play a file at its own pace.")] = False,
+    session: SessionFile = None,
     as_json: AsJson = False,
+    engine: EngineName = "embedded",
+    model: ModelName = None,
+    dtype: Dtype = "auto",
+    device_map: DeviceMap = "auto",
+    quantise: Quantise = None,
+    attention: Attention = None,
 ) -> None:
     """Watch SOURCE and print the timeline as it grows."""
-    with told():
+    with told(), contextlib.ExitStack() as stack:
         probe(source)
-        models = _engine(engine)
-        with _opened(session, models) as memory:
-            watching = _session(source, models, memory, paced=paced)
-            with watching, contextlib.suppress(KeyboardInterrupt):
-                _print_timeline(watching, Teller(models.senses.certain_above), as_json)
-            if watching.status.error is not None:
-                raise Told(watching.status.error)
+        models = _engine(Choice(engine, model, dtype, device_map, _bits(quantise), attention))
+        memory = stack.enter_context(_opened(session, models))
+        watching = _session(source, models, memory, paced=paced)
+        timeline = Timeline(Teller(models.senses.certain_above), as_json)
+        if webhook is not None and not tell_me_when:
+            raise Told("--webhook posts what --tell-me-when waits for: give that too")
+        if tell_me_when:
+            if webhook is not None:
+                secret = os.environ.get("ONLOOKER_WEBHOOK_SECRET", "")
+                hook = Webhook(webhook, secret, allow_private=True, failed=tell)
+                timeline.post = stack.enter_context(hook).send
+            standing = StandingQuestions(WordsAndMeaning(models.embed))
+            for question in tell_me_when:
+                standing.add(question, since=resume_at(memory))
+            certain = models.senses.certain_above
+            stack.enter_context(StandingWatch(standing, watching.events, certain, timeline.fired))
+        with watching, contextlib.suppress(KeyboardInterrupt):
+            timeline.follow(watching)
+        if watching.status.error is not None:
+            raise Told(watching.status.error)
 
 
 @app.command()
 def web(
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to serve on.")] = 7860,
+    max_sessions: Annotated[int, typer.Option(min=1, help="Streams watched at once.")] = 4,
+    auth: Annotated[
+        str | None, typer.Option(help="USER:PASSWORD that everybody must give.")
+    ] = None,
+    https: Annotated[
+        bool, typer.Option("--https", help="With a self-signed certificate, for cameras.")
+    ] = False,
+    allow_paths: Annotated[
+        bool, typer.Option("--allow-paths", help="Visitors may name files of this machine.")
+    ] = False,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Streams may lead into private networks.")
+    ] = False,
+    webhook: Annotated[
+        str | None, typer.Option(help="Post every standing question's firing there.")
+    ] = None,
     engine: EngineName = "embedded",
+    model: ModelName = None,
+    dtype: Dtype = "auto",
+    device_map: DeviceMap = "auto",
+    quantise: Quantise = None,
+    attention: Attention = None,
 ) -> None:
     """Serve the demo to a browser."""
-    from app.web.demo import serve
+    from app.web.demo import ServeError, serve
 
+    user, colon, password = (auth or "").partition(":")
+    if auth is not None and not (user and colon and password):
+        raise Told("--auth is USER:PASSWORD, both not empty")
     with told():
-        models = _engine(engine)
-        serve(models, host=host, port=port, sessions_folder=sessions_folder(), sample=SAMPLE)
+        models = _engine(Choice(engine, model, dtype, device_map, _bits(quantise), attention))
+        try:
+            serve(
+                models,
+                host=host,
+                port=port,
+                sessions_folder=sessions_folder(),
+                sample=SAMPLE,
+                max_sessions=max_sessions,
+                auth=None if auth is None else (user, password),
+                https=https,
+                allow_paths=allow_paths,
+                allow_private=allow_private,
+                webhook=webhook,
+                webhook_secret=os.environ.get("ONLOOKER_WEBHOOK_SECRET", ""),
+            )
+        except ServeError as error:
+            raise Told(str(error)) from error
 
 
 @app.command()
-def prepare(engine: EngineName = "embedded") -> None:
-    """Prepare an engine's weights; done by itself where they are needed."""
+def prepare() -> None:
+    """Prepare the embedded engine's weights; done by itself where they are needed."""
     with told():
-        _engine(engine)
+        _engine(Choice())
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can run."""
+    from models.reasoning.machine import report
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for fact in report():
+        table.add_row(fact.name, fact.value, fact.hint, style=None if fact.value else "yellow")
+    out.print(table)
+
+
+app.add_typer(build_app(ENGINES), name="score")
 
 
 def _options(given: list[str] | None) -> list[str]:
@@ -157,9 +272,13 @@ def probe(source: str) -> Properties:
         return opened.properties
 
 
-def _engine(name: str) -> Engine:
-    with err.status(f"loading the {name} engine"):
-        return load_engine(name, home())
+def _bits(quantise: Bits | None) -> Literal["8bit", "4bit"] | None:
+    return None if quantise is None else quantise.value
+
+
+def _engine(choice: Choice) -> Engine:
+    with err.status(f"loading the {choice.name} engine"):
+        return load_engine(choice, home())
 
 
 def _opened(session: Path | None, engine: Engine, read_only: bool = False) -> Memory:
@@ -180,7 +299,7 @@ def _ask_clip(
     question: str,
     at: float | None,
     options: list[str],
-    engine: str,
+    choice: Choice,
     session: Path | None,
     as_json: bool,
 ) -> None:
@@ -189,7 +308,7 @@ def _ask_clip(
         raise Told(
             f"--at {at:g} is past the end of {clip}, which lasts {properties.duration:.1f} s"
         )
-    models = _engine(engine)
+    models = _engine(choice)
     with _opened(session, models) as memory:
         if at is not None and resume_at(memory) > at:  # all that is needed has been watched
             answer = Recollection(models, memory).ask(question, options, at)
@@ -212,12 +331,12 @@ def _ask_session(
     question: str,
     at: float | None,
     options: list[str],
-    engine: str,
+    choice: Choice,
     as_json: bool,
 ) -> None:
     if not session.exists():
         raise Told(f"{session}: there is no such session; 'sessions list' shows those there are")
-    models = _engine(engine)
+    models = _engine(choice)
     with _opened(session, models, read_only=True) as memory:
         answer = Recollection(models, memory).ask(question, options, at, history=False)
         _print_answer(answer, options, as_json)
@@ -238,16 +357,40 @@ def _watch_through(watching: Session, until: float | None, at: float | None) -> 
                 bar.update(task, completed=watching.status.time)
 
 
-def _print_timeline(watching: Session, teller: Teller, as_json: bool) -> None:
-    number, ended = 0, False
-    while not ended:
-        ended = not watching.status.watching
-        for event in watching.events(number, timeout=0.5):
-            number = event.number
-            if as_json:
-                print(json.dumps(record(event.what)), flush=True)
-            elif (line := teller.line(event.what)) is not None:
-                out.print(line, markup=False)
+class Timeline:
+    """Prints what happens in a session, in words or as one JSON object a line.
+
+    Attributes:
+        post: also given each firing of a standing question.
+    """
+
+    def __init__(self, teller: Teller, as_json: bool) -> None:
+        self.post: Callable[[Mapping[str, object]], None] = lambda document: None
+        self._teller = teller
+        self._as_json = as_json
+
+    def follow(self, watching: Session) -> None:
+        """Print until the session ends."""
+        number, ended = 0, False
+        while not ended:
+            ended = not watching.status.watching
+            for event in watching.events(number, timeout=0.5):
+                number = event.number
+                if self._as_json:
+                    print(json.dumps(record(event.what)), flush=True)
+                elif (line := self._teller.line(event.what)) is not None:
+                    out.print(line, markup=False)
+
+    def fired(self, firing: Firing) -> None:
+        """Say that a standing question came true; from any thread."""
+        told = {"kind": "fired", **asdict(firing)}
+        if self._as_json:
+            print(json.dumps(told), flush=True)
+        else:
+            because = f" ({firing.because})" if firing.because else ""
+            line = f"{clock(firing.time)}  fired    {firing.question}{because}"
+            out.print(line, markup=False, style="bold")
+        self.post(told)
 
 
 def _print_answer(answer: Answer, options: list[str], as_json: bool) -> None:
@@ -281,4 +424,4 @@ def _print_answer(answer: Answer, options: list[str], as_json: bool) -> None:
 
 
 def main() -> None:
-    app()
+    app(prog_name="launch.py")

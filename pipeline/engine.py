@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from memory.recall import Embed
 from models.reasoning.reasoner import Reasoner
 from pipeline.perception import Senses
 
-ENGINES = ("embedded",)
+ENGINES = ("embedded", "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which engine, and which model it runs.
+
+    Attributes:
+        name: one of :data:`ENGINES`.
+        model: a hub id or a folder; for ``transformers`` alone, which needs it.
+        dtype, device_map, quantise, attention: see
+            :func:`models.reasoning.multimodal.engine.load_multimodal`.
+    """
+
+    name: str = "embedded"
+    model: str | None = None
+    dtype: str = "auto"
+    device_map: str = "auto"
+    quantise: Literal["8bit", "4bit"] | None = None
+    attention: str | None = None
 
 
 class EngineError(Exception):
@@ -36,31 +56,73 @@ class Engine:
     facts: Mapping[str, object]
 
 
-def load_engine(name: str, home: Path) -> Engine:
-    """Load the engine ``name``; what it prepares once is kept under ``home``.
+def load_engine(choice: Choice, home: Path) -> Engine:
+    """Load an engine; what it prepares once is kept under ``home``.
 
     Raises:
         EngineError: there is no engine of that name, or a part of it is missing.
     """
-    if name != "embedded":
-        raise EngineError(f"there is no engine {name!r}; there are: {', '.join(ENGINES)}")
-    # Loaded here and not above: the command line must answer --help without torch.
-    from models.reasoning.embedded import EmbeddedModel
-    from models.reasoning.reasoner import ReasonerError
-    from models.speech.recogniser import SpeechError, SpeechRecogniser
-    from models.text.embedding import SentenceEmbedder
-    from models.vision.faces import FaceFinder
-    from models.vision.objects import CERTAIN, ObjectClassifier
-    from models.vision.text_reader import TextReader
+    if choice.name not in ENGINES:
+        raise EngineError(f"there is no engine {choice.name!r}; there are: {', '.join(ENGINES)}")
+    if choice.name == "embedded" and choice.model is not None:
+        raise EngineError("the embedded engine brings its own model: leave --model out")
+    # Loaded here and not above: a mistake on the command line must show without torch.
+    from models.text.embedding import EmbeddingError, SentenceEmbedder
 
     try:
-        model = EmbeddedModel.load(home)
-        senses = Senses(SpeechRecogniser(), TextReader(), ObjectClassifier(), FaceFinder(), CERTAIN)
         embed = SentenceEmbedder()
-    except (ReasonerError, SpeechError, ImportError, OSError) as error:
-        raise EngineError(
-            f"the embedded engine cannot be loaded: {error}. Run 'python launch.py' again: it "
-            "repairs its environment"
-        ) from error
-    facts = {"engine": "embedded", "model": model.name}
-    return Engine(name, senses, embed, lambda: model.reasoner(embed), facts)
+        new_reasoner, facts = _mind(choice, home, embed)
+        return Engine(choice.name, _senses(), embed, new_reasoner, facts)
+    except (EmbeddingError, ImportError, OSError) as error:
+        raise _incomplete(choice.name, error) from error
+
+
+def _senses() -> Senses:
+    from models.speech.recogniser import SpeechError, SpeechRecogniser
+    from models.vision.faces import FaceFinder
+    from models.vision.objects import CERTAIN, ObjectClassifier, VisionError
+    from models.vision.text_reader import TextReader, TextReaderError
+
+    try:
+        seeing, faces = ObjectClassifier(), FaceFinder()
+        return Senses(SpeechRecogniser(), TextReader(), seeing, faces, CERTAIN)
+    except (SpeechError, TextReaderError, VisionError) as error:
+        raise _incomplete("perception", error) from error
+
+
+def _mind(
+    choice: Choice, home: Path, embed: Embed
+) -> tuple[Callable[[], Reasoner], dict[str, object]]:
+    """What makes the reasoners of an engine, and the facts about it."""
+    from models.reasoning.reasoner import ReasonerError
+
+    try:
+        if choice.name == "embedded":
+            from models.reasoning.embedded import EmbeddedModel
+
+            model = EmbeddedModel.load(home)
+            return lambda: model.reasoner(embed), {"engine": "embedded", "model": model.name}
+        from models.reasoning.multimodal.engine import load_multimodal
+
+        if choice.model is None:
+            raise EngineError(
+                "the transformers engine needs --model: a hub id such as "
+                "Qwen/Qwen3-VL-4B-Instruct, or a folder"
+            )
+        loaded = load_multimodal(
+            choice.model,
+            dtype=choice.dtype,
+            device_map=choice.device_map,
+            quantise=choice.quantise,
+            attention=choice.attention,
+        )
+    except ReasonerError as error:
+        raise EngineError(str(error)) from error
+    return loaded.reasoner, {"engine": "transformers", "model": choice.model, "dtype": choice.dtype}
+
+
+def _incomplete(what: str, error: Exception) -> EngineError:
+    return EngineError(
+        f"the {what} models cannot be loaded: {error}. Run 'python launch.py' again: it repairs "
+        "its environment"
+    )
