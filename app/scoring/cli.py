@@ -24,6 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from app.engine_options import Attention, DeviceMap, Dtype, ModelName, Quantise
 from app.home import home
 from app.scoring import header as headers
 from app.scoring.candidate import Candidate, Guessing
@@ -37,6 +38,7 @@ from app.scoring.report import MEASURED, load_run, summary, sums, write_report
 from app.scoring.results import Result, read_results
 from app.scoring.runner import Runner, Share, result_files, video_finder
 from app.scoring.table import Row, tabulate
+from pipeline.engine import Choice
 
 GazeOf = Callable[[Path], tuple[Fixated, ...]]
 
@@ -80,10 +82,14 @@ def _bad_input() -> Iterator[None]:
         raise _Bad(str(error)) from error
 
 
-def build_app(engines: Mapping[str, Callable[[], Contender]]) -> typer.Typer:
+Load = Callable[[Choice], Contender]
+"""Loads an engine; raises DataError if it cannot be loaded."""
+
+
+def build_app(engines: Mapping[str, Load]) -> typer.Typer:
     """The commands, offering ``engines`` by name besides the random baseline.
 
-    An engine is loaded when it is first needed; it raises DataError if it cannot be.
+    An engine is loaded when it is first needed.
     """
     score = typer.Typer(
         name="score",
@@ -142,6 +148,11 @@ def build_app(engines: Mapping[str, Callable[[], Contender]]) -> typer.Typer:
         gaze: Annotated[
             Path | None, typer.Option(help="StreamGaze: folder of fixation tables, drawn in.")
         ] = None,
+        model: ModelName = None,
+        dtype: Dtype = "auto",
+        device_map: DeviceMap = "auto",
+        quantise: Quantise = None,
+        attention: Attention = None,
     ) -> None:
         """Ask an engine every question of DATA and report how it did."""
         with _bad_input():
@@ -181,7 +192,15 @@ def build_app(engines: Mapping[str, Callable[[], Contender]]) -> typer.Typer:
                 job.run(Guessing(seed), folder, "random")
             else:
                 gaze_of = _gaze_finder(gaze)
-                contender = engines[engine]()
+                choice = Choice(
+                    engine,
+                    model,
+                    dtype,
+                    device_map,
+                    None if quantise is None else quantise.value,
+                    attention,
+                )
+                contender = engines[engine](choice)
                 if blind:
                     job.run(contender.blind(), folder, "blind")
                 else:

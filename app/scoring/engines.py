@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from app.home import home
 from app.scoring.blind import Blind
 from app.scoring.candidate import Candidate
-from app.scoring.cli import Contender, GazeOf
+from app.scoring.cli import Contender, GazeOf, Load
 from app.scoring.engine import Answering, Sessions
 from app.scoring.questions import DataError
 from memory.memory import Memory
 from pipeline import engine as engines
+from pipeline.asker import LATEST, RECALLED
 from pipeline.session import Session
 from pipeline.sources.file import FileSource
 from pipeline.sources.source import Source
@@ -26,16 +27,26 @@ class Loaded:
 
     engine: engines.Engine
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the engine says of itself, and the budgets it answers within."""
+        return {
+            **self.engine.facts,
+            "context_tokens": self.engine.new_reasoner().context_tokens[1],
+            "recalled_segments": RECALLED,
+            "latest_segments": LATEST,
+        }
+
     def candidate(self, gaze: GazeOf) -> Candidate:
         return Sessions(
-            self.engine.facts,
+            self.facts,
             lambda video, start: FileSource(video, start=start),
             partial(_Watch.begin, self.engine),
             gaze,
         )
 
     def blind(self) -> Candidate:
-        return Blind(self.engine.new_reasoner(), self.engine.facts)
+        return Blind(self.engine.new_reasoner(), self.facts)
 
 
 class WatchError(Exception):
@@ -74,24 +85,26 @@ class _Watch:
             self.memory.close()
 
 
-def _load(name: str) -> Contender:
-    _take_own_gpu()
+def load(choice: engines.Choice) -> Contender:
+    """Load an engine; of several processes on a machine each takes a GPU of its own.
+
+    Raises:
+        DataError: it cannot be loaded.
+    """
     try:
-        return Loaded(engines.load_engine(engines.Choice(name), home()))
+        return Loaded(engines.load_engine(_on_own_gpu(choice), home()))
     except engines.EngineError as error:
         raise DataError(str(error)) from error
 
 
-def _take_own_gpu() -> None:
-    """One GPU for each process of a machine, where a launcher started several."""
+def _on_own_gpu(choice: engines.Choice) -> engines.Choice:
     rank = os.environ.get("LOCAL_RANK")
-    if rank is not None:
-        import torch
+    if rank is None or choice.device_map != "auto":
+        return choice
+    import torch
 
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(rank) % torch.cuda.device_count())
+    count = torch.cuda.device_count()
+    return replace(choice, device_map=f"cuda:{int(rank) % count}") if count else choice
 
 
-ENGINES: Mapping[str, Callable[[], Contender]] = {
-    name: partial(_load, name) for name in engines.ENGINES
-}
+ENGINES: Mapping[str, Load] = dict.fromkeys(engines.ENGINES, load)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,6 +27,10 @@ class Witness(Echo):
     def choose(self, question, options, evidence):
         self.had.append((evidence, list(self.watched)))
         return super().choose(question, options, evidence)
+
+
+def witnessed(had):
+    return replace(engine(), new_reasoner=lambda: Witness(had))
 
 
 class Overheard:
@@ -71,8 +76,7 @@ ASKED = [
 @pytest.mark.parametrize("mode", ["stream", "clip"])
 def test_no_frame_or_word_after_the_question_reaches_the_reasoner(sample, tmp_path, mode):
     had = []
-    witnesses = [Witness(had) for _ in range(40)]
-    candidate = Overheard(Loaded(engine(*witnesses)).candidate(lambda video: ()))
+    candidate = Overheard(Loaded(witnessed(had)).candidate(lambda video: ()))
     found = run(candidate, mode, ASKED, sample, tmp_path)
     assert {result.status for result in found.values()} == {"scored"}
     assert len(had) == len(candidate.asked) >= len(ASKED)
@@ -113,7 +117,7 @@ def test_a_video_that_breaks_off_is_an_error_of_the_questions_after_it(
 def test_the_gaze_reaches_the_pictures_of_a_candidate(sample, tmp_path):
     had = []
     gaze = (Fixated(0.0, 60.0, 0.5, 0.5),)
-    candidate = Loaded(engine(Witness(had))).candidate(lambda video: gaze)
+    candidate = Loaded(witnessed(had)).candidate(lambda video: gaze)
     run(candidate, "clip", [question(time=2.0)], sample, tmp_path)
     ((_, watched),) = had
     picture = watched[-1].frames[-1]
