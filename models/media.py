@@ -70,4 +70,19 @@ class GazeSample:
     confidence: float = 1.0
 
 
-Media = Frame | AudioChunk | GazeSample
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A stretch for which the source was away, told when it is over.
+
+    Attributes:
+        time: stream time at which it went away, in seconds.
+        end: stream time at which this was noticed, or at which it came back.
+        reason: in words, for people.
+    """
+
+    time: float
+    end: float
+    reason: str
+
+
+Media = Frame | AudioChunk | GazeSample | Break

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.memory import Memory
-from memory.segment import Observation, SceneChange, Segment
-from models.media import SAMPLE_RATE, AudioChunk, Frame, Media
+from memory.segment import Gap, Observation, SceneChange, Segment
+from models.media import SAMPLE_RATE, AudioChunk, Break, Frame, Media
 from pipeline.perception import Perception
 from pipeline.sampler import Sampler
 from pipeline.segmenter import Sealed, Segmenter
@@ -84,6 +84,8 @@ class Watcher:
             return self._take_frame(media)
         if isinstance(media, AudioChunk):
             return self._take_sound(media)
+        if isinstance(media, Break):
+            return self._take_break(media)
         return []
 
     def finish(self) -> list[Watched]:
@@ -130,6 +132,12 @@ class Watcher:
         heard = self._perception.hear(chunk)
         self.now = max(self.now, chunk.end)
         return self._segment(tuple(heard))
+
+    def _take_break(self, away: Break) -> list[Watched]:
+        """What was being said is cut off; the gap is kept, so that it can be asked about."""
+        cut_off = self._perception.finish()
+        self.now = max(self.now, away.end)
+        return self._segment((*cut_off, Gap(away.time, away.end, away.reason)))
 
     def _segment(
         self,

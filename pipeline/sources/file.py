@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
-from av.stream import Disposition
 
 from models.media import Media
 from pipeline.sources.decode import BrokenStream, Decoder
 from pipeline.sources.source import Properties, SourceError
+from pipeline.sources.streams import choose
 from pipeline.sources.video import upright_size
 
 CUT_SHORT = 1.0
@@ -59,7 +59,9 @@ class FileSource:
     def __enter__(self) -> Self:
         self._container = self._open()
         try:
-            self._choose()
+            chosen = choose(self._container, str(self._path))
+            self._video, self._audio = chosen.video, chosen.audio
+            self._remarks.extend(chosen.remarks)
             self._size = self._measure()
         except BaseException:
             self._container.close()
@@ -159,26 +161,6 @@ class FileSource:
             f"{self._path} is not a video or sound file that can be read "
             "(not media, or damaged at its very beginning)"
         )
-
-    def _choose(self) -> None:
-        streams = self._container.streams
-        videos = [
-            s
-            for s in streams.video
-            if s.codec_context is not None and not s.disposition & Disposition.attached_pic
-        ]
-        audios = [s for s in streams.audio if s.codec_context is not None]
-        if not videos and not audios:
-            raise SourceError(f"{self._path} has no video or sound that can be decoded")
-        self._video = max(videos, key=lambda s: s.width * s.height, default=None)
-        best = streams.best("audio", related=self._video) if audios else None
-        self._audio = best if best in audios else next(iter(audios), None)
-        if len(videos) > 1:
-            taken = f"{self._video.width}x{self._video.height}"
-            self._remarks.append(f"{len(videos)} video streams, took the largest ({taken})")
-        if len(audios) > 1:
-            place = audios.index(self._audio) + 1
-            self._remarks.append(f"{len(audios)} audio streams, took number {place}")
 
     def _measure(self) -> tuple[int, int]:
         """Size of the upright picture: the first frame knows its rotation."""

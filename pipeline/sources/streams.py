@@ -1,0 +1,50 @@
+"""Which of a container's streams are watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from av.stream import Disposition
+
+from pipeline.sources.source import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The video and audio streams of a container to watch, either of which may be None.
+
+    ``remarks`` say what a person should know of the choice.
+    """
+
+    video: Any
+    audio: Any
+    remarks: tuple[str, ...]
+
+
+def choose(container: Any, name: str) -> Chosen:
+    """The largest video stream and the sound that goes with it.
+
+    Raises:
+        SourceError: there is neither; names ``name``.
+    """
+    streams = container.streams
+    videos = [
+        s
+        for s in streams.video
+        if s.codec_context is not None and not s.disposition & Disposition.attached_pic
+    ]
+    audios = [s for s in streams.audio if s.codec_context is not None]
+    if not videos and not audios:
+        raise SourceError(f"{name} has no video or sound that can be decoded")
+    video: Any = max(videos, key=lambda s: s.width * s.height, default=None)
+    best = streams.best("audio", related=video) if audios else None
+    audio = best if best in audios else next(iter(audios), None)
+    remarks = []
+    if len(videos) > 1:
+        taken = f"{video.width}x{video.height}"
+        remarks.append(f"{len(videos)} video streams, took the largest ({taken})")
+    if len(audios) > 1:
+        place = audios.index(audio) + 1
+        remarks.append(f"{len(audios)} audio streams, took number {place}")
+    return Chosen(video, audio, tuple(remarks))
