@@ -100,6 +100,8 @@ def load_multimodal(
         ReasonerError: in one line what is wrong and what to do.
     """
     _check(dtype, quantise)
+    if model.startswith("~"):
+        model = str(Path(model).expanduser())
     where: dict[str, Any] = {"local_files_only": local_files_only}
     if revision is not None:
         where["revision"] = revision
@@ -124,7 +126,7 @@ def load_multimodal(
         options["device_map"] = devices
     with _explained(model):
         if config.model_type not in _STREAMING:
-            return GenericModel.load(model, options, where, answer_tokens)
+            return GenericModel.load(model, _short(model), options, where, answer_tokens)
         loader = (
             Qwen2_5OmniThinkerForConditionalGeneration
             if config.model_type in _OMNI
@@ -328,7 +330,7 @@ def _why(model: str, error: BaseException) -> str:
         if not (Path(model) / "config.json").is_file():
             return f"the folder {model} holds no model: its config.json is missing"
         return f"the model in {model} cannot be loaded: {_line(error)}"
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+    if model.startswith((".", "/")) or model.count("/") > 1:
         return f"there is no folder {model}: give the folder of a model, or a hub id"
     if has(GatedRepoError):
         return (

@@ -18,8 +18,8 @@ from transformers.cache_utils import DynamicCache
 
 from models.reasoning.gate import PriorityGate
 from models.reasoning.multimodal import words
-from models.reasoning.multimodal.pieces import pieces
-from models.reasoning.reasoner import Counts, Evidence, Passage, ReasonerError, Reply
+from models.reasoning.multimodal.pieces import pieces, stop_ids
+from models.reasoning.reasoner import Counts, Evidence, Passage, Reply
 
 _PICTURES = 8
 """Pictures put before a question, the latest of what was seen."""
@@ -43,7 +43,7 @@ class GenericModel:
 
     @classmethod
     def load(
-        cls, model: str, options: dict[str, Any], where: dict[str, Any], answer_tokens: int
+        cls, model: str, short: str, options: dict[str, Any], where: dict[str, Any], tokens: int
     ) -> GenericModel:
         """See :func:`models.reasoning.multimodal.engine.load_multimodal`.
 
@@ -52,8 +52,8 @@ class GenericModel:
         """
         processor = AutoProcessor.from_pretrained(model, **where)
         loaded = AutoModelForImageTextToText.from_pretrained(model, **options).eval()
-        name = f"transformers {loaded.config.model_type} {model}, re-reading at each question"
-        return cls(name, loaded, processor, answer_tokens)
+        name = f"transformers {loaded.config.model_type} {short}, re-reading at each question"
+        return cls(name, loaded, processor, tokens)
 
     def reasoner(self, slow: object = None) -> GenericReasoner:
         """For one stream; slow tokens do not exist here."""
@@ -100,8 +100,6 @@ class GenericReasoner:
     def choose(
         self, question: str, options: Sequence[str], evidence: Evidence
     ) -> tuple[list[float], Counts]:
-        if not 1 <= len(options) <= 26:
-            raise ReasonerError(f"{len(options)} options cannot be lettered: give 1 to 26")
         counts = Counts()
         asked = words.asked(words.multiple_choice(question, options), evidence.time)
         inputs = self._inputs(asked, evidence, counts)
@@ -109,10 +107,10 @@ class GenericReasoner:
             logits = self._model.model(**inputs).logits[0, -1].float()
         encode = self._model.processor.tokenizer.encode
         firsts = [
-            [encode(s + words.letter(i), add_special_tokens=False)[0] for s in ("", " ")]
+            {encode(form, add_special_tokens=False)[0] for form in words.letter_forms(i)}
             for i in range(len(options))
         ]
-        scores = torch.stack([logits[list(set(ids))].logsumexp(0) for ids in firsts])
+        scores = torch.stack([logits[list(ids)].logsumexp(0) for ids in firsts])
         likely: list[float] = scores.softmax(0).tolist()
         return likely, counts
 
@@ -120,8 +118,7 @@ class GenericReasoner:
         evidence = Evidence(passage.known_at, (passage,))
         inputs = self._inputs(words.note(passage), evidence, Counts(), alone=True)
         made = self._generate(inputs, 60, Counts(), lambda: False)
-        text = "".join(pieces(self._model.processor.tokenizer, made)).strip()
-        return " ".join(text.partition("\n")[0].split()[:30])
+        return words.one_line("".join(pieces(self._model.processor.tokenizer, made)))
 
     def _inputs(
         self, question: str, evidence: Evidence, counts: Counts, alone: bool = False
@@ -163,7 +160,7 @@ class GenericReasoner:
         model, cache = self._model.model, DynamicCache()
         ids = inputs["input_ids"]
         given = dict(inputs)
-        stop = _stop_ids(model, self._model.processor.tokenizer)
+        stop = stop_ids(model, self._model.processor.tokenizer)
         with self._model.gate.answering():
             for made in range(0, most, _SLICE):
                 with self._model.gate.foreground(), torch.inference_mode():
@@ -196,9 +193,3 @@ class _Cancelled(StoppingCriteria):  # type: ignore[misc]
 
 def _turn(role: str, content: list[dict[str, Any]]) -> dict[str, Any]:
     return {"role": role, "content": content}
-
-
-def _stop_ids(model: Any, tokenizer: Any) -> set[int]:
-    given = model.generation_config.eos_token_id
-    listed = given if isinstance(given, list) else [given]
-    return {i for i in (*listed, tokenizer.eos_token_id) if i is not None}

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.media import SAMPLE_RATE
-from models.reasoning.multimodal.family import Clip, Sound
+from models.reasoning.context import Tokens
+from models.reasoning.multimodal.family import Clip, Part, Sound
 from models.reasoning.multimodal.qwen import QwenVL, seconds_a_step
 from models.reasoning.multimodal.visual import VisualTokens
 
@@ -45,6 +46,36 @@ class Qwen25Omni(QwenVL):
         )
         return Sound(out.last_hidden_state, int(made["attention_mask"].sum()))
 
+    def render(self, parts: Sequence[Part]) -> Tokens:
+        """Clip by clip, each with the text before it: the library's index of positions has
+        one switch, with or without sound, for all the videos of a prompt."""
+        runs: list[list[Part]] = [[]]
+        for part in parts:
+            runs[-1].append(part)
+            if isinstance(part, Clip):
+                runs.append([])
+        rendered = [super(Qwen25Omni, self).render(run) for run in runs if run]
+        return rendered[0] if len(rendered) == 1 else self._joined(rendered)
+
+    @torch.inference_mode()
+    def _joined(self, runs: Sequence[Tokens]) -> Tokens:
+        embeds, positions, first = [], [], 0
+        for run in runs:
+            if run.embeds is not None:
+                embeds.append(run.embeds)
+            else:
+                assert run.ids is not None
+                embeds.append(self._embed(run.ids.to(self._embed.weight.device)))
+            plain = torch.arange(len(run)).expand(3, -1)
+            positions.append(first + (plain if run.positions is None else run.positions))
+            first += len(run) if run.next_position is None else run.next_position
+        return Tokens(
+            embeds=torch.cat(embeds),
+            positions=torch.cat(positions, dim=1),
+            next_position=first,
+            relative=True,
+        )
+
     @property
     def _sound_id(self) -> int:
         return int(self.processor.audio_token_id)
@@ -75,21 +106,16 @@ class Qwen25Omni(QwenVL):
         return text
 
     def _positions(self, ids: Tensor, clips: Sequence[Clip]) -> Tensor | None:
-        """Clips one by one: the library's index has one switch for all of a prompt's videos,
-        with or without sound."""
-        visual = [c.visual for c in clips if c.visual is not None]
-        if not visual:
+        (clip,) = clips
+        if clip.visual is None:
             return None  # sound alone is counted like text
-        together = {c.sound is not None for c in clips if c.visual is not None}
-        if len(together) > 1 or (together == {True} and len(visual) < len(clips)):
-            raise ValueError("clips with and without sound must be rendered one at a time")
-        heard = [c.sound.length for c in clips if c.sound is not None]
+        heard = None if clip.sound is None else torch.tensor([clip.sound.length])
         positions, _ = self.model.model.get_rope_index(
             ids[None],
-            video_grid_thw=self._patches(visual),
-            use_audio_in_video=together == {True},
-            audio_seqlens=torch.tensor(heard) if heard else None,
-            second_per_grids=torch.tensor([seconds_a_step(v.times) for v in visual]),
+            video_grid_thw=self._patches([clip.visual]),
+            use_audio_in_video=clip.sound is not None,
+            audio_seqlens=heard,
+            second_per_grids=torch.tensor([seconds_a_step(clip.visual.times)]),
         )
         out: Tensor = positions[:, 0]
         return out

@@ -1,4 +1,4 @@
-"""Token ids to text as they come, never in the middle of a character."""
+"""Token ids to text as they come, never in the middle of a character; and where to stop."""
 
 from __future__ import annotations
 
@@ -39,3 +39,10 @@ def pieces(tokenizer: Any, ids: Iterable[int]) -> Iterator[str]:
 def _decode(tokenizer: Any, ids: list[int]) -> str:
     text: str = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return text
+
+
+def stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The tokens that end an answer."""
+    given = getattr(model.generation_config, "eos_token_id", None)
+    listed = given if isinstance(given, list) else [given]
+    return tuple({i for i in (*listed, tokenizer.eos_token_id) if i is not None})

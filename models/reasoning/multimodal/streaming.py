@@ -19,7 +19,7 @@ from models.reasoning.context import ContextFull, Fork, StreamingContext, Tokens
 from models.reasoning.gate import PriorityGate
 from models.reasoning.multimodal import words
 from models.reasoning.multimodal.family import Clip, Family, Part, Sound
-from models.reasoning.multimodal.pieces import pieces
+from models.reasoning.multimodal.pieces import pieces, stop_ids
 from models.reasoning.multimodal.visual import Compressor, VisualFeatures, VisualTokens
 from models.reasoning.reasoner import Counts, Evidence, Passage, ReasonerError, Reply
 from models.reasoning.relevance import relevance
@@ -77,7 +77,7 @@ class MultimodalModel:
         self.gate = PriorityGate()
         self._model = model
         self._context = (context_tokens, chunk, backend)
-        self.stop_ids = _stop_ids(model, family.tokenizer)
+        self.stop_ids = stop_ids(model, family.tokenizer)
         self.backend = self.context().backend
 
     def context(self) -> StreamingContext:
@@ -184,19 +184,17 @@ class MultimodalReasoner:
         """By the likelihood of each option's letter, all in one batch on one fork.
 
         Raises:
-            ReasonerError: there are no options, or more than letters.
+            ReasonerError: there are no options, or more than letters; memory ran out.
         """
-        if not 1 <= len(options) <= 26:
-            raise ReasonerError(f"{len(options)} options cannot be lettered: give 1 to 26")
         counts = Counts()
         with _explained(), self._model.gate.answering():
             asked = words.asked(words.multiple_choice(question, options), evidence.time)
             fork = self._ask(asked, evidence, counts)
-            # With and without a space before it: templates differ in what they end with.
+            encode = self._model.tokenizer.encode
             forms = [
-                self._model.tokenizer(space + words.letter(i), add_special_tokens=False).input_ids
+                encode(form, add_special_tokens=False)
                 for i in range(len(options))
-                for space in ("", " ")
+                for form in words.letter_forms(i)
             ]
             scores = torch.tensor(fork.score(forms), dtype=torch.float64)
         likely: list[float] = scores.view(-1, 2).logsumexp(-1).softmax(0).tolist()
@@ -207,8 +205,7 @@ class MultimodalReasoner:
         with _explained():
             fork = self._ask(words.note(passage), evidence, Counts(), slow=False)
             made = fork.generate(_NOTE_TOKENS, self._model.stop_ids)
-            text = "".join(pieces(self._model.tokenizer, made)).strip()
-        line = " ".join(text.partition("\n")[0].split()[:30])
+            line = words.one_line("".join(pieces(self._model.tokenizer, made)))
         key = self._keys.get((passage.start, passage.end))
         if key is not None and line:
             told = words.told(passage.lines)
@@ -353,12 +350,6 @@ def _counted(made: Iterator[int], counts: Counts) -> Iterator[int]:
     for token in made:
         counts.generated += 1
         yield token
-
-
-def _stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    given = getattr(model.generation_config, "eos_token_id", None)
-    listed = given if isinstance(given, list) else [given]
-    return tuple({i for i in (*listed, tokenizer.eos_token_id) if i is not None})
 
 
 class _explained:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.reasoning.reasoner import Line, Passage
+from models.reasoning.reasoner import Line, Passage, ReasonerError
 
 SYSTEM = (
     "You watch and hear a stream and answer questions about it. It comes in passages: the time "
@@ -39,12 +39,28 @@ def asked(question: str, time: float) -> str:
 
 
 def multiple_choice(question: str, options: Sequence[str]) -> str:
+    """
+    Raises:
+        ReasonerError: there are no options, or more than letters.
+    """
+    if not 1 <= len(options) <= 26:
+        raise ReasonerError(f"{len(options)} options cannot be lettered: give 1 to 26")
     listed = "".join(f"{letter(i)}. {option}\n" for i, option in enumerate(options))
     return f"{question}\n{listed}Answer with the letter of the right option alone."
 
 
 def letter(index: int) -> str:
     return chr(ord("A") + index)
+
+
+def letter_forms(index: int) -> tuple[str, str]:
+    """With and without a space before it: templates differ in what they end with."""
+    return letter(index), " " + letter(index)
+
+
+def one_line(text: str) -> str:
+    """The first line of a reply, cut to 30 words."""
+    return " ".join(text.strip().partition("\n")[0].split()[:30])
 
 
 def note(passage: Passage) -> str:

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import (
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
@@ -31,6 +34,7 @@ from transformers import (
     SmolVLMProcessor,
     WhisperFeatureExtractor,
 )
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 from transformers.models.smolvlm.video_processing_smolvlm import SmolVLMVideoProcessor
 
@@ -300,6 +304,33 @@ def _smolvlm() -> Tiny:
         chat_template=_SMOL,
     )
     return Tiny("smolvlm", _scaled(SmolVLMForConditionalGeneration(config)), processor)
+
+
+def save_llava(folder: Path) -> Path:
+    """A model without a family of its own, on disk."""
+    torch.manual_seed(11)
+    text = tokenizer(["<|im_start|>", "<|im_end|>", "<image>"], {"image_token": "<image>"})
+    config = LlavaConfig(
+        text_config={"model_type": "llama", **_text_part(len(text), head_dim=8)},
+        vision_config={
+            "model_type": "clip_vision_model", "hidden_size": 32, "intermediate_size": 48,
+            "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 32, "patch_size": 8,
+            "projection_dim": 32,
+        },
+        image_token_index=text.convert_tokens_to_ids("<image>"),
+        image_seq_length=16,
+    )  # fmt: skip
+    _scaled(LlavaForConditionalGeneration(config)).save_pretrained(folder)
+    size = {"height": 32, "width": 32}
+    LlavaProcessor(
+        image_processor=CLIPImageProcessorPil(size=size, crop_size=size),
+        tokenizer=text,
+        patch_size=8,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=_CHATML.replace("video", "image").replace("VIDEO", "<image>"),
+    ).save_pretrained(folder)
+    return folder
 
 
 def frames(count: int, seed: int, height: int = 50, width: int = 70) -> list[NDArray[np.uint8]]:
