@@ -70,7 +70,7 @@ class _Bad(typer.Exit):
     """Bad input: told on the error stream, exit code 2."""
 
     def __init__(self, told: str) -> None:
-        Console(stderr=True, highlight=False).print(told, style="red", markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(told, style="red", markup=False)
         super().__init__(2)
 
 
@@ -80,6 +80,8 @@ def _bad_input() -> Iterator[None]:
         yield
     except DataError as error:
         raise _Bad(str(error)) from error
+    except OSError as error:
+        raise _Bad(f"{error.filename or 'disk'}: {error.strerror or error}") from error
 
 
 Load = Callable[[Choice], Contender]
@@ -184,6 +186,7 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
                 [
                     files[0].stem if len(files) == 1 else loaded.benchmark,
                     engine,
+                    *([Path(model).name] if model else []),
                     *(["blind"] if blind else []),
                     mode.value,
                 ]
@@ -235,8 +238,14 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
             return
         console = _screen()
         _print_table(console, rows, {})
-        for name, why in malformed:
-            console.print(f"malformed reply of {name}: {why}", markup=False)
+        for why in dict.fromkeys(why for _, why in malformed):
+            names = [name for name, its in malformed if its == why]
+            console.print(
+                f"{len(names)} malformed replies ({why}), wrong by the strict rule: "
+                + ", ".join(names),
+                markup=False,
+                highlight=False,
+            )
         for entry in found.rejected:
             console.print(f"cannot be marked: {entry.where}: {entry.why}", markup=False)
 

@@ -18,36 +18,29 @@ def wilson(right: int, n: int, confidence: float = 0.95) -> Interval:
     return float(found.low), float(found.high)
 
 
-def bootstrap(
-    strata: Sequence[Sequence[Sequence[bool]]],
-    seed: int = 0,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-) -> Interval:
-    """Percentile interval of a mean of means of means, resampled within each inner list.
+def wilson_of_means(strata: Sequence[Sequence[Sequence[bool]]]) -> Interval:
+    """95 % interval of a mean over groups of the mean over tasks of the share of right marks.
+
+    Wilson's intervals of the tasks, put together as their weights say (method of variance
+    estimates recovery; Zou and Donner, 2008). Of a single task it is Wilson's interval.
 
     Args:
-        strata: groups of tasks of marks. The statistic is the mean over groups of the mean over
-            tasks of the share of right marks, as benchmarks with such totals compute it.
-        seed: of the resampling, so that a report can be made again.
+        strata: groups of tasks of marks; empty ones do not count.
     """
-    rng = np.random.default_rng(seed)
-    groups = []
-    for tasks in strata:
-        # A binomial draw is a resampling of 0/1 marks with replacement.
-        draws = [
-            rng.binomial(len(marks), sum(marks) / len(marks), resamples) / len(marks)
-            for marks in tasks
-            if len(marks)
-        ]
-        if draws:
-            groups.append(np.mean(draws, axis=0))
+    groups = [[task for task in group if len(task)] for group in strata]
+    groups = [group for group in groups if group]
     if not groups:
         return 0.0, 1.0
-    totals = np.mean(groups, axis=0)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(totals, (tail, 1 - tail))
-    return float(low), float(high)
+    middle = below = above = 0.0
+    for group in groups:
+        for task in group:
+            weight = 1 / (len(groups) * len(group))
+            share = sum(task) / len(task)
+            low, high = wilson(sum(task), len(task))
+            middle += weight * share
+            below += (weight * (share - low)) ** 2
+            above += (weight * (high - share)) ** 2
+    return max(0.0, middle - below**0.5), min(1.0, middle + above**0.5)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -135,8 +135,9 @@ def _streamingbench(data: Any, file: Path, model: str) -> Iterator[Result | Reje
 def _model_of(questions: Sequence[Question], file: Path) -> str:
     keys = Counter(key for q in questions for key in q.raw if key not in _PUBLISHED_KEYS)
     if len(keys) != 1:
-        found = f"of {', '.join(sorted(keys))}" if keys else "of any model"
-        raise DataError(f"{file} holds replies {found}; name one with --model")
+        if not keys:
+            raise DataError(f"{file} holds no reply of any model")
+        raise DataError(f"{file} holds replies of {', '.join(sorted(keys))}; name one with --model")
     return next(iter(keys))
 
 

@@ -251,8 +251,9 @@ def _rules(run: Finished) -> list[tuple[str, str]]:
         ("Totals", AGGREGATION[benchmark]),
         (
             "Intervals",
-            "95 %: Wilson's for shares, a bootstrap over questions for means of means. Both take "
-            "questions for independent; those of one video are not quite, so both are too narrow.",
+            "95 %: Wilson's for shares, and Wilson's of the tasks put together for means of means "
+            "(Zou and Donner, 2008). They take questions for independent; those of one video are "
+            "not quite, so they are too narrow.",
         ),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.scoring.metrics import Interval, bootstrap, percentile, wilson
+from app.scoring.metrics import Interval, percentile, wilson, wilson_of_means
 from app.scoring.results import Result
 
 MACRO = {"ovo-bench", "streamgaze"}
@@ -129,7 +129,7 @@ def _rate(
     ]
     flat = [m for tasks in marks for task in tasks for m in task]
     value = _mean_of_means(marks, macro)
-    interval = bootstrap(marks) if macro else wilson(sum(flat), len(flat))
+    interval = wilson_of_means(marks) if macro else wilson(sum(flat), len(flat))
     return Rate(value, interval, len(flat))
 
 

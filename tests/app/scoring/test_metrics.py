@@ -1,6 +1,8 @@
+from random import Random
+
 import pytest
 
-from app.scoring.metrics import bootstrap, mcnemar, percentile, wilson
+from app.scoring.metrics import mcnemar, percentile, wilson, wilson_of_means
 
 
 def test_wilson_agrees_with_its_formula():
@@ -11,16 +13,33 @@ def test_wilson_agrees_with_its_formula():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def test_bootstrap_of_one_task_is_near_wilson_and_repeats_with_its_seed():
-    marks = [True] * 60 + [False] * 40
-    low, high = bootstrap([[marks]])
-    assert (low, high) == pytest.approx(wilson(60, 100), abs=0.02)
-    assert bootstrap([[marks]]) == (low, high)
+def test_the_interval_of_a_single_task_is_wilsons():
+    marks = [True] * 6 + [False] * 4
+    assert wilson_of_means([[marks]]) == pytest.approx(wilson(6, 10))
+    assert wilson_of_means([[[False]]]) == pytest.approx(wilson(0, 1))
+    assert wilson_of_means([[], [[]]]) == (0.0, 1.0)
 
 
-def test_bootstrap_weighs_groups_alike():
-    low, high = bootstrap([[[True] * 1000], [[False] * 10]])
-    assert low == high == 0.5
+def test_the_interval_of_a_mean_of_means_weighs_groups_and_tasks_alike():
+    low, high = wilson_of_means([[[True] * 1000], [[False] * 1000, [True, False] * 500]])
+    assert low < 0.625 < high
+    assert high - low < 0.03
+
+
+def test_the_interval_of_a_mean_of_means_covers_as_often_as_it_says():
+    shares, sizes = (0.3, 0.6, 0.9), (20, 40, 80)
+    truth = (0.3 + (0.6 + 0.9) / 2) / 2
+    random = Random(7)
+
+    def covered():
+        first, second, third = (
+            [random.random() < share for _ in range(size)]
+            for share, size in zip(shares, sizes, strict=True)
+        )
+        low, high = wilson_of_means([[first], [second, third]])
+        return low <= truth <= high
+
+    assert 0.92 < sum(covered() for _ in range(600)) / 600 < 0.98
 
 
 def test_mcnemar_is_exact():

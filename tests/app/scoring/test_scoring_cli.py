@@ -84,12 +84,14 @@ def test_tasks_and_limit_select(tmp_path, sample):
         (("run", SET, "--videos", ".", "--engine", "oracle"), "no engine 'oracle'"),
         (("run", SET, "--videos", ".", "--engine", "random", "--tasks", "juggling"), "juggling"),
         (("import", "ovo-bench", "absent.json"), "cannot read absent.json"),
+        (("run", SET, "--engine", "random", "--out", "taken/run"), "taken"),
         (("compare", "nowhere", "nowhere"), "no run.json"),
         (("report", "nowhere"), "no run.json"),
     ],
 )
 def test_bad_input_is_told_with_exit_code_2(arguments, told, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    Path("taken").touch()
     shown = score(*arguments)
     assert shown.exit_code == 2
     assert told in " ".join(shown.output.split())
