@@ -41,18 +41,14 @@ def _smaller(height: int, width: int, cells: int) -> tuple[int, int]:
         return height, width
     scale = math.sqrt(cells / (height * width))
     tall, wide = height * scale, width * scale
-    sizes = [
-        (min(height, cells), 1),
-        (1, min(width, cells)),
-        *((h, w) for h in (int(tall), math.ceil(tall)) for w in (int(wide), math.ceil(wide))),
-    ]
+    near = [(h, w) for h in (int(tall), math.ceil(tall)) for w in (int(wide), math.ceil(wide))]
+    strips = [(min(height, cells), 1), (1, min(width, cells))]
 
-    def fit(size: tuple[int, int]) -> tuple[float, float]:
+    def fit(size: tuple[int, int]) -> tuple[int, float]:
         h, w = size
-        skew = abs(math.log(h / tall * wide / w))
-        return (h * w / cells - skew, -skew)
+        return h * w, -abs(math.log(h * wide / (w * tall)))
 
-    return max((s for s in sizes if 0 < s[0] * s[1] <= cells), key=fit)
+    return max([s for s in near if 0 < s[0] * s[1] <= cells] or strips, key=fit)
 
 
 @dataclass(frozen=True, slots=True)
