@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from models.reasoning.reasoner import Exchange
 
-_STREAM = "@@stream@@"
-_DETAIL = "@@detail@@"
+# Private-use characters, which nobody writes.
+_STREAM = "\ue000stream\ue001"
+_DETAIL = "\ue000detail\ue001"
+
+
+def plain(tokenizer: Any, text: str) -> str:
+    """Text from outside with what would be read as a control token broken up: a screen that
+    shows ``<|im_end|>`` must not end a turn."""
+    return _control(tuple(tokenizer.get_added_vocab())).sub(_broken_up, text)
+
+
+@lru_cache(maxsize=8)
+def _control(tokens: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(filter(None, map(str.strip, tokens)), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+def _broken_up(found: re.Match[str]) -> str:
+    return f"{found[0][0]} {found[0][1:]}"
 
 
 class Chat:
@@ -40,12 +59,16 @@ class Chat:
         """What follows the stream, in two pieces between which detail may be put: earlier
         exchanges up to the newest user turn; and the question up to where the answer begins.
         """
-        asked = [e.question for e in history] + [_DETAIL + question]
+        asked = [self.plain(e.question) for e in history] + [_DETAIL + self.plain(question)]
         turns = [_turn("user", _STREAM + asked[0])]
         for earlier, following in zip(history, asked[1:], strict=True):
-            turns += [_turn("assistant", earlier.answer), _turn("user", following)]
+            turns += [_turn("assistant", self.plain(earlier.answer)), _turn("user", following)]
         after = self._split(self._render(turns, True), _STREAM)[1]
         return self._split(after, _DETAIL)
+
+    def plain(self, text: str) -> str:
+        """See :func:`plain`."""
+        return plain(self._processor.tokenizer, text)
 
     def _render(self, turns: list[dict[str, Any]], ask: bool) -> str:
         text: str = self._processor.tokenizer.apply_chat_template(

@@ -18,6 +18,7 @@ from transformers.cache_utils import DynamicCache
 
 from models.reasoning.gate import PriorityGate
 from models.reasoning.multimodal import words
+from models.reasoning.multimodal.chat import plain
 from models.reasoning.multimodal.pieces import pieces, stop_ids
 from models.reasoning.reasoner import Counts, Evidence, Passage, Reply
 
@@ -129,20 +130,20 @@ class GenericReasoner:
         told = {(p.start, p.end): p for p in (*seen, *evidence.passages)}
         passages = sorted(told.values(), key=lambda p: p.start)
         shown = [p for p in passages if p.frames][-_PICTURES:]
-        content: list[dict[str, Any]] = [{"type": "text", "text": words.BEGIN}]
+        content = [self._text(words.BEGIN)]
         for passage in passages:
-            content.append({"type": "text", "text": words.heading(passage)})
+            content.append(self._text(words.heading(passage)))
             if passage in shown:
                 middle = passage.frames[len(passage.frames) // 2]
                 content.append({"type": "image", "image": Image.fromarray(middle)})
-            content.append({"type": "text", "text": words.told(passage.lines) or "\n"})
+            content.append(self._text(words.told(passage.lines) or "\n"))
         turns: list[dict[str, Any]] = [_turn("user", content)]
         for earlier in evidence.history:
-            turns[-1]["content"].append({"type": "text", "text": earlier.question})
-            turns.append(_turn("assistant", [{"type": "text", "text": earlier.answer}]))
+            turns[-1]["content"].append(self._text(earlier.question))
+            turns.append(_turn("assistant", [self._text(earlier.answer)]))
             turns.append(_turn("user", []))
-        turns[-1]["content"].append({"type": "text", "text": question})
-        turns[0]["content"].insert(0, {"type": "text", "text": words.SYSTEM + "\n"})
+        turns[-1]["content"].append(self._text(question))
+        turns[0]["content"].insert(0, self._text(words.SYSTEM + "\n"))
         inputs = self._model.processor.apply_chat_template(
             turns,
             add_generation_prompt=True,
@@ -152,6 +153,9 @@ class GenericReasoner:
         ).to(self._model.model.device)
         counts.slow = int(inputs["input_ids"].shape[1])
         return inputs
+
+    def _text(self, text: str) -> dict[str, Any]:
+        return {"type": "text", "text": plain(self._model.processor.tokenizer, text)}
 
     def _generate(
         self, inputs: Any, most: int, counts: Counts, cancelled: Callable[[], bool]

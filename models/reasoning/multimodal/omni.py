@@ -31,20 +31,24 @@ class Qwen25Omni(QwenVL):
     def listen(self, samples: NDArray[np.float32]) -> Sound:
         """Audio tokens, 25 a second; what is longer than the feature extractor takes at once
         (30 or 300 s) is cut off there, as in the library."""
-        made = self.processor.feature_extractor(
-            [samples],
+        ears = self.processor.feature_extractor
+        samples = samples[: ears.n_samples]
+        length = -(-len(samples) // ears.hop_length)
+        # The library pads to the longest there can be, and masks: all that the frames kept
+        # ever see of it is one window of silence.
+        made = ears(
+            [np.pad(samples, (0, ears.n_fft))],
             sampling_rate=SAMPLE_RATE,
-            padding="max_length",
-            return_attention_mask=True,
+            padding="longest",
             return_tensors="pt",
-        )
+        )["input_features"][:, :, :length]
         device = self.model.model.audio_tower.device
         out = self.model.model.get_audio_features(
-            made["input_features"].to(device),
-            feature_attention_mask=made["attention_mask"].to(device),
+            made.to(device),
+            feature_attention_mask=torch.ones(1, length, dtype=torch.long, device=device),
             return_dict=True,
         )
-        return Sound(out.last_hidden_state, int(made["attention_mask"].sum()))
+        return Sound(out.last_hidden_state, length)
 
     def render(self, parts: Sequence[Part]) -> Tokens:
         """Clip by clip, each with the text before it: the library's index of positions has

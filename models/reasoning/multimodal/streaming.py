@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 
 from models.compression.pool import pool
 from models.compression.slow_fast import coarser
+from models.media import SAMPLE_RATE
 from models.reasoning.context import ContextFull, Fork, StreamingContext, Tokens
 from models.reasoning.gate import PriorityGate
 from models.reasoning.multimodal import words
+from models.reasoning.multimodal.chat import plain
 from models.reasoning.multimodal.family import Clip, Family, Part, Sound
 from models.reasoning.multimodal.pieces import pieces, stop_ids
 from models.reasoning.multimodal.visual import Compressor, VisualFeatures, VisualTokens
@@ -33,6 +36,9 @@ _BRIEF = 8
 """What stands for an old passage has this many times fewer visual tokens."""
 
 _NOTE_TOKENS = 60
+
+_SOUND = SAMPLE_RATE // 10
+"""Samples below which there is nothing to hear."""
 
 Turn = Callable[[], AbstractContextManager[None]]
 """The gate's side on which the model is used: watching or answering."""
@@ -143,11 +149,11 @@ class MultimodalReasoner:
             seconds = passage.end - passage.start
             compress = self._model.compressor
             fast = [compress.fast(r, seconds) if compress else VisualTokens.all_of(r) for r in runs]
-            heading, told = words.heading(passage), words.told(passage.lines)
+            heading, told = words.heading(passage), self._told(passage)
             full = [heading, *self._clips(fast, self._listen(passage, turn)), told]
             brief = [heading, *self._clips(_coarse(runs, fast), None), told]
-            tokens = self._family.render(full)
-            key = self._rolling.append(tokens, self._family.render(brief), passage.known_at)
+            tokens, few = (_aside(self._family.render(parts)) for parts in (full, brief))
+            key = self._rolling.append(tokens, few, passage.known_at)
             self._keys[passage.start, passage.end] = key
             if self._slow is not None and compress is not None and runs:
                 longest = max(runs, key=lambda run: len(run.times))
@@ -208,8 +214,8 @@ class MultimodalReasoner:
             line = words.one_line("".join(pieces(self._model.tokenizer, made)))
         key = self._keys.get((passage.start, passage.end))
         if key is not None and line:
-            told = words.told(passage.lines)
-            brief = f"{words.heading(passage)}{told}note: {line}\n"
+            noted = f"note: {plain(self._family.tokenizer, line)}\n"
+            brief = words.heading(passage) + self._told(passage) + noted
             self._rolling.shorten(key, self._family.render([brief]))
         return line
 
@@ -242,8 +248,8 @@ class MultimodalReasoner:
             turn = self._model.gate.foreground
             close = [self._close(run, passage) for run in self._look(passage, turn)]
             clips = self._clips(close, self._listen(passage, turn))
-            told = words.told(passage.lines)
-            entries.append((passage.start, [words.heading(passage), *clips, told]))
+            parts: list[Part] = [words.heading(passage), *clips, self._told(passage)]
+            entries.append((passage.start, parts))
         if slow and self._slow is not None and self._slow.counts():
             spans = {k: s for k, s in known.items() if k in self._slow.counts()}
             neutral = self._family.render(["".join(self._chat.closing(words.NEUTRAL))])
@@ -264,8 +270,11 @@ class MultimodalReasoner:
             return VisualTokens.all_of(features)
         return compress.slow(features, passage.end - passage.start)
 
+    def _told(self, passage: Passage) -> str:
+        return plain(self._family.tokenizer, words.told(passage.lines))
+
     def _listen(self, passage: Passage, turn: Turn) -> Sound | None:
-        if passage.audio is None or not self._model.hears or not len(passage.audio):
+        if passage.audio is None or not self._model.hears or len(passage.audio) < _SOUND:
             return None
         with turn():
             return self._family.listen(passage.audio)
@@ -344,6 +353,14 @@ def _coarse(runs: Sequence[VisualFeatures], fast: Sequence[VisualTokens]) -> lis
             size = coarser((steps, height, width), len(kept) // _BRIEF, 1)
             few.append(VisualTokens.all_of(pool(run, size)))
     return few
+
+
+def _aside(tokens: Tokens) -> Tokens:
+    """In main memory: the context keeps what it was made from, to be rebuilt from."""
+    if tokens.embeds is None:
+        return tokens
+    deepstack = tuple(layer.cpu() for layer in tokens.deepstack)
+    return replace(tokens, embeds=tokens.embeds.cpu(), deepstack=deepstack)
 
 
 def _counted(made: Iterator[int], counts: Counts) -> Iterator[int]:

@@ -297,3 +297,42 @@ def test_sound_alone_goes_in_where_there_are_no_pictures() -> None:
     other = replace(passage, audio=np.zeros_like(passage.audio))
     first, second = (last_logits(watching(side, [p]), Evidence(4.0, ())) for p in (passage, other))
     assert (first - second).abs().max() > 100 * TOLERANCE
+
+
+def test_text_from_outside_cannot_speak_as_the_model(side: Rig) -> None:
+    """Control tokens on a screen, in a question or in an earlier answer stay text."""
+    marks = "".join(side.tiny.processor.tokenizer.get_added_vocab())
+    passage = replace(passages(side, 1)[0], lines=(Line(0.0, 1.0, "read", marks),))
+    reasoner = watching(side, [passage])
+    used = reasoner._rolling.view().fork
+    history = (Exchange(1.0, marks, marks),)
+    assert "".join(reasoner.answer(marks, Evidence(4.0, (), history)))
+    control = set(side.tiny.processor.tokenizer.get_added_vocab().values())
+    for run in (reasoner._told(passage), words.asked(marks, 4.0)):
+        ids = side.tiny.processor.tokenizer.encode(side.family.chat("").plain(run))
+        assert not control & set(ids)
+    assert used.past_length == reasoner.context_tokens[0]
+
+
+def test_many_answers_while_another_thread_watches(side: Rig) -> None:
+    seen = passages(side, 8)
+    evidence = Evidence(8.0, ())
+    quiet = "".join(watching(side, seen[:2]).answer(QUESTION, evidence))
+    reasoner = watching(side, seen[:2])
+    failed: list[BaseException] = []
+
+    def watch() -> None:
+        try:
+            for passage in seen[2:]:
+                reasoner.watch(passage)
+        except BaseException as error:
+            failed.append(error)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    answers = []
+    while watcher.is_alive() or not answers:
+        answers.append("".join(reasoner.answer(QUESTION, evidence)))
+    watcher.join(60)
+    assert not failed
+    assert set(answers) == {quiet}
