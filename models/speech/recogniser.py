@@ -16,6 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.speech.voice import Speech
 
 BEAM = 5
@@ -97,7 +100,7 @@ class SpeechRecogniser:
             return None
         with self._lock:
             segments, _ = self._model.transcribe(
-                speech.samples,
+                _loud(speech.samples),
                 language="en",
                 beam_size=BEAM,
                 temperature=0.0,
@@ -134,6 +137,12 @@ def _weights() -> Path:
     if not (folder / "model.bin").is_file():
         raise SpeechError(f"the whisper weights are not in {folder}: install the package again")
     return folder
+
+
+def _loud(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """At full scale: fewer errors than with quiet sound."""
+    peak = float(np.abs(samples).max())
+    return samples * np.float32(0.9 / peak) if peak > 1e-4 else samples
 
 
 def _intelligible(segment: Any) -> bool:

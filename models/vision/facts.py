@@ -17,7 +17,7 @@ from models.vision.faces import FaceFinder
 Box = tuple[float, float, float, float]
 
 WIDTH = 160  # pixels across the small picture in which facts are found
-NOISE = 18  # luma steps by which a pixel must change to have moved
+NOISE = 20  # steps of 255 by which red, green or blue must change for a pixel to have moved
 COMMON = 0.12  # share of the picture that makes a colour a dominant one
 MOST_COLOURS = 3
 CALM = 0.15  # share of the picture above which no single thing can be said to move
@@ -94,6 +94,7 @@ class FactFinder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Small:
+    pixels: NDArray[np.uint8]
     luma: NDArray[np.uint8]
     names: NDArray[np.intp]
 
@@ -103,11 +104,11 @@ def _shrink(image: NDArray[np.uint8]) -> _Small:
     size = (WIDTH, max(1, round(height * WIDTH / width)))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    return _Small(luma, name_colours(small))
+    return _Small(small, luma, name_colours(small))
 
 
 def _changed(a: _Small, b: _Small) -> NDArray[np.uint8]:
-    return np.asarray(cv2.absdiff(a.luma, b.luma) > NOISE, dtype=np.uint8)
+    return np.asarray(cv2.absdiff(a.pixels, b.pixels).max(axis=2) > NOISE, dtype=np.uint8)
 
 
 def _mover(first: _Small, second: _Small, third: _Small) -> Moving | None:
@@ -182,7 +183,7 @@ def name_colours(image: NDArray[np.uint8]) -> NDArray[np.intp]:
     hue = hsv[..., 0].astype(np.float32) * (360 / 256)
     saturation, value = hsv[..., 1] / 255.0, hsv[..., 2] / 255.0
     # Upper ends of the hues, in degrees: red, orange, yellow, green, cyan, blue, purple, pink.
-    ends = np.array([15, 42, 68, 165, 195, 255, 290, 340], dtype=np.float32)
+    ends = np.array([15, 42, 68, 165, 195, 255, 312, 340], dtype=np.float32)
     by_hue = np.array([3, 4, 5, 6, 7, 8, 9, 10, 3])
     named = by_hue[np.searchsorted(ends, hue)]
     warm = (hue < 42) | (hue >= 340)

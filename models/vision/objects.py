@@ -44,8 +44,9 @@ class VisionError(Exception):
 class Label:
     """A word for something in the picture.
 
-    ``box`` (left, top, right, bottom in [0, 1]) is the crop that shows it best, None where
-    that is the whole picture.
+    ``box`` (left, top, right, bottom in [0, 1]) is roughly where the classifier saw it, from
+    its class activation map (Zhou et al., 2016), whose cells are a seventh of a crop wide; None
+    where that is nearly the whole picture.
     """
 
     label: str
@@ -76,6 +77,7 @@ class ObjectClassifier:
 
     def __init__(self) -> None:
         self._model = _load()
+        self._weights = self._model._fc.weight.detach().numpy()  # (1000, 1280)
         self._words = words()
         self._sums = np.zeros((1000, len(self._words)), dtype=np.float32)
         for column, word in enumerate(self._words):
@@ -92,36 +94,33 @@ class ObjectClassifier:
             maps = _body(self._model, batch.permute(0, 3, 1, 2))
             heads = self._model._swish(self._model._bn1(self._model._conv_head(maps)))
             chances = self._model._fc(heads.mean((2, 3))).softmax(1).numpy()
+        labels = []
+        for column, crop, score in self._choose(chances):
+            classes = list(self._words[column].classes)
+            likeliest = classes[int(chances[crop, classes].argmax())]
+            seen = np.tensordot(self._weights[likeliest], heads[crop].numpy(), axes=1)
+            where = _place(seen, boxes[crop], image.shape[:2])
+            labels.append(Label(self._words[column].text, min(1.0, score), where))
         features = maps[0].permute(1, 2, 0).contiguous().numpy().astype(np.float16)
-        return Looked(self._labels(chances, boxes, image.shape[:2]), features)
+        return Looked(tuple(labels), features)
 
-    def _labels(
-        self,
-        chances: NDArray[np.float32],
-        boxes: list[tuple[int, int, int, int]],
-        size: tuple[int, ...],
-    ) -> tuple[Label, ...]:
+    def _choose(self, chances: NDArray[np.float32]) -> list[tuple[int, int, float]]:
+        """Columns of the words worth a mention, best first, each with the crop that shows it
+        best and its score there."""
         scores = chances @ self._sums  # (crops, words)
         # A class of a group counts by how far it stands out in the group: a cat that might be
         # of three breeds is surely a cat, and no breed for sure.
         for column, group in self._groups.items():
             scores[:, column] *= scores[:, column] / np.maximum(scores[:, group], 1e-6)
         best = scores.max(0)
-        kept: list[tuple[float, int]] = []
-        for column in np.argsort(-best):
+        kept: list[tuple[int, int, float]] = []
+        for column in np.argsort(-best).tolist():
             word, score = self._words[column], float(best[column])
-            if score < MENTION:
+            if score < MENTION or len(kept) == MOST:
                 break
             if word.level < 2 or (score >= MENTION_KIND and not self._named(word, best)):
-                kept.append((score, int(column)))
-        height, width = size[0], size[1]
-        labels = []
-        for score, column in kept[:MOST]:
-            crop = 0 if scores[0, column] > 0.9 * score else int(scores[:, column].argmax())
-            left, top, right, bottom = boxes[crop]
-            where = (left / width, top / height, right / width, bottom / height)
-            labels.append(Label(self._words[column].text, min(1.0, score), where if crop else None))
-        return tuple(labels)
+                kept.append((column, int(scores[:, column].argmax()), score))
+        return kept
 
     def _named(self, kind: Word, best: NDArray[np.float32]) -> bool:
         """Whether something finer of this kind is certain, so that the kind adds nothing."""
@@ -130,6 +129,24 @@ class ObjectClassifier:
             for inside in (set(kind.classes),)
             for column, word in enumerate(self._words)
         )
+
+
+def _place(
+    seen: NDArray[np.float32], crop: tuple[int, int, int, int], size: tuple[int, ...]
+) -> tuple[float, float, float, float] | None:
+    """The part of the picture where an activation map ``(7, 7)`` of a crop is strong."""
+    strong = seen > seen.min() + 0.5 * (seen.max() - seen.min())
+    rows, columns = np.flatnonzero(strong.any(1)), np.flatnonzero(strong.any(0))
+    height, width = size[0], size[1]
+    left, top, right, bottom = crop
+    across, down = (right - left) / seen.shape[1], (bottom - top) / seen.shape[0]
+    box = (
+        float(left + columns[0] * across) / width,
+        float(top + rows[0] * down) / height,
+        float(left + (columns[-1] + 1) * across) / width,
+        float(top + (rows[-1] + 1) * down) / height,
+    )
+    return None if (box[2] - box[0]) * (box[3] - box[1]) > 0.8 else box
 
 
 def _groups(found: tuple[Word, ...]) -> dict[int, int]:

@@ -8,9 +8,10 @@ the lines that look different from those it has read already.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -27,8 +28,13 @@ LEAST_CONFIDENCE = 0.8
 LEAST_FOR_ONE = 0.95
 """The same for a single character: leaves and bricks are easily taken for one."""
 
-THUMB = (96, 24)  # width and height at which two looks of a line are compared
-SAME_LOOK = 0.9  # correlation from which they are the same text
+LOOK_HEIGHT = 24  # pixels at which two looks of a line are compared
+MOST_LOOK = 1440
+PIECE = 8  # pixels of the side of a piece of it: one changed digit must not go unseen
+SAME_LOOK = 0.15  # mean difference of a piece, by the line's contrast, up to which it is alike
+STRONG = 150.0  # Sobel response of an edge that may be lettering
+RAREST = 4
+SCENE_CUT = 0.08  # mean difference of tiny pictures, in [0, 1]
 GRID = 16  # pixels of a cell in the edge maps
 MAP_WIDTH = 480  # pixels across the picture in the edge maps
 
@@ -95,11 +101,15 @@ class TextReader:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Line:
     text: ReadText
+    quad: NDArray[np.float32]
     look: NDArray[np.float32]
 
 
 class TextTracker:
     """Follows the text of one stream.
+
+    Where a moving picture keeps changing without new text, it is looked at less often: down to
+    every :data:`RAREST` th picture, until its lettering changes more than it has of late.
 
     Attributes:
         detections: times the detector ran.
@@ -110,43 +120,74 @@ class TextTracker:
         self.detections = 0
         self.recognitions = 0
         self._reader = reader
-        self._edges: NDArray[np.float32] | None = None
         self._lines: tuple[_Line, ...] = ()
+        self._looked: NDArray[np.float32] | None = None  # edges when text was last looked for
+        self._last: NDArray[np.float32] | None = None  # edges of the last picture
+        self._thumb: NDArray[np.float32] | None = None  # the last picture, tiny
+        self._vain = 0  # looks in a row that found nothing new
+        self._skipped = 0
+        self._usual = 0.0  # share of the picture that changed at those looks, smoothed
 
     def update(self, image: Image) -> list[ReadText] | None:
         """None where the text is as it was; otherwise the lines now on screen, perhaps none."""
         edges = _edge_map(image)
-        if self._edges is not None and not _lettering_changed(self._edges, edges):
+        cut_here = self._cut(image)
+        still = tuple(line for line in self._lines if _unchanged(line, image))
+        if not self._worth_looking(edges, still, cut_here):
             return None
-        self._edges = edges
         before = sorted(line.text.text for line in self._lines)
-        self._lines = self._look(image)
+        self._lines = self._look(image, still)
         now = [line.text for line in self._lines]
-        return None if sorted(text.text for text in now) == before else now
+        if sorted(text.text for text in now) == before:
+            self._vain += 1
+            return None
+        self._vain = 0
+        return now
 
-    def _look(self, image: Image) -> tuple[_Line, ...]:
+    def _cut(self, image: Image) -> bool:
+        """Whether this picture is of another scene than the last."""
+        small = cv2.resize(image, (16, 9), interpolation=cv2.INTER_AREA)
+        now = np.asarray(small, dtype=np.float32) / np.float32(255)
+        last = self._thumb
+        self._thumb = now
+        return last is not None and float(np.abs(now - last).mean()) > SCENE_CUT
+
+    def _worth_looking(
+        self, edges: NDArray[np.float32], still: tuple[_Line, ...], cut_here: bool
+    ) -> bool:
+        last, self._last = self._last, edges
+        if self._looked is None or last is None or last.shape != edges.shape:
+            self._looked = edges
+            return True
+        boxes = [line.text.box for line in still]
+        gone = len(still) < len(self._lines)
+        if not gone and not _lettering_changed(self._looked, edges, boxes):
+            return False
+        share = _lettering_changed(last, edges, boxes)
+        surge = cut_here or share > 2 * self._usual + 0.02
+        self._usual += 0.3 * (share - self._usual)
+        self._skipped += 1
+        if not surge and self._skipped < min(1 + self._vain // 2, RAREST):
+            return False
+        self._skipped = 0
+        self._looked = edges
+        return True
+
+    def _look(self, image: Image, still: tuple[_Line, ...]) -> tuple[_Line, ...]:
         self.detections += 1
         height, width = image.shape[:2]
-        corners = self._reader.find(image)
-        crops = [cut(image, quad) for quad in corners]
-        lines: list[_Line | None] = []
-        unread: list[int] = []
-        for index, (quad, crop) in enumerate(zip(corners, crops, strict=True)):
-            box, look = bounds(quad, width, height), _look_of(crop)
-            known = next((line for line in self._lines if _same(line, box, look)), None)
-            if known is None:
-                unread.append(index)
-                lines.append(_Line(ReadText("", box, 0.0), look))
-            else:
-                lines.append(_Line(replace(known.text, box=box), known.look))
-        self.recognitions += len(unread)
-        read = self._reader.recognise([crops[index] for index in unread])
-        for index, (text, confidence) in zip(unread, read, strict=True):
-            line = lines[index]
-            assert line is not None
-            kept = replace(line, text=ReadText(text, line.text.box, confidence))
-            lines[index] = kept if _readable(text, confidence) else None
-        return tuple(line for line in lines if line is not None)
+        found = [(quad, bounds(quad, width, height)) for quad in self._reader.find(image)]
+        new = [f for f in found if all(_shared(f[1], line.text.box) < 0.6 for line in still)]
+        # A line that a longer or shorter one now lies across is not what it was.
+        kept = [line for line in still if all(_shared(box, line.text.box) < 0.1 for _, box in new)]
+        self.recognitions += len(new)
+        crops = [cut(image, quad) for quad, _ in new]
+        for (quad, box), crop, (text, confidence) in zip(
+            new, crops, self._reader.recognise(crops), strict=True
+        ):
+            if _readable(text, confidence):
+                kept.append(_Line(ReadText(text, box, confidence), quad, _look_of(crop)))
+        return tuple(sorted(kept, key=lambda line: (line.text.box[1], line.text.box[0])))
 
 
 def _readable(text: str, confidence: float) -> bool:
@@ -186,21 +227,31 @@ def _bgr(image: Image) -> Image:
 
 
 def _look_of(crop: Image) -> NDArray[np.float32]:
-    """A line as a small picture of zero mean and unit length, to compare looks by."""
+    """A line as a grey picture of a fixed height, zero mean and unit contrast."""
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(luma, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
-    small -= small.mean()
-    return np.asarray(small / max(float(np.linalg.norm(small)), 1e-6), dtype=np.float32)
+    width = max(PIECE, round(luma.shape[1] * LOOK_HEIGHT / luma.shape[0] / PIECE) * PIECE)
+    size = (min(width, MOST_LOOK), LOOK_HEIGHT)
+    small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray((small - small.mean()) / max(float(small.std()), 1.0), dtype=np.float32)
 
 
-def _same(line: _Line, box: Box, look: NDArray[np.float32]) -> bool:
-    """The same text: it looks alike and has about the shape it had. It may have moved."""
-    left, top, right, bottom = line.text.box
-    if abs((right - left) - (box[2] - box[0])) > 0.15 * (right - left):
+def _unchanged(line: _Line, image: Image) -> bool:
+    """Whether every piece of the line still looks as it did, where it was."""
+    look = _look_of(cut(image, line.quad))
+    if look.shape != line.look.shape:
         return False
-    if abs((bottom - top) - (box[3] - box[1])) > 0.3 * (bottom - top):
-        return False
-    return float((line.look * look).sum()) > SAME_LOOK
+    apart = np.abs(line.look - look).reshape(LOOK_HEIGHT // PIECE, PIECE, -1, PIECE).mean((1, 3))
+    return bool(apart.max() < SAME_LOOK)
+
+
+def _shared(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes."""
+    across = min(a[2], b[2]) - max(a[0], b[0])
+    down = min(a[3], b[3]) - max(a[1], b[1])
+    if across <= 0 or down <= 0:
+        return 0.0
+    both = across * down
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
 def _edge_map(image: Image) -> NDArray[np.float32]:
@@ -211,17 +262,26 @@ def _edge_map(image: Image) -> NDArray[np.float32]:
     return np.asarray(np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0)), dtype=np.float32)
 
 
-def _lettering_changed(before: NDArray[np.float32], now: NDArray[np.float32]) -> bool:
-    """Whether edges came or went in any cell that is, or was, full enough of them for text."""
-    strong = 150.0
-    had, has = before > strong, now > strong
-    texty = np.maximum(_per_cell(had), _per_cell(has)) > 0.06
+def _lettering_changed(
+    before: NDArray[np.float32], now: NDArray[np.float32], known: Sequence[Box]
+) -> float:
+    """Share of the picture's cells that are or were full enough of edges for text, and where
+    edges came or went. What lies in the ``known`` boxes is left out."""
+    had, has = before > STRONG, now > STRONG
     # Edges that moved by a pixel are the same edges: compare with what lies around each.
     around = np.ones((3, 3), np.uint8)
     new = has & ~(cv2.dilate(had.astype(np.uint8), around) > 0)
     gone = had & ~(cv2.dilate(has.astype(np.uint8), around) > 0)
+    height, width = now.shape
+    for left, top, right, bottom in known:
+        inside = (
+            slice(int(top * height), math.ceil(bottom * height)),
+            slice(int(left * width), math.ceil(right * width)),
+        )
+        new[inside] = gone[inside] = False
+    full = np.maximum(_per_cell(had), _per_cell(has)) > 0.06
     changed = np.maximum(_per_cell(new), _per_cell(gone)) > 0.03
-    return bool((texty & changed).any())
+    return float((full & changed).mean())
 
 
 def _per_cell(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
