@@ -30,11 +30,12 @@ from app.scoring import header as headers
 from app.scoring.candidate import Candidate, Guessing
 from app.scoring.compare import compare, counts
 from app.scoring.datasets import load_all
+from app.scoring.extraction import PUBLISHED_RULES, STRICT_RULE
 from app.scoring.gaze_overlay import Fixated, read_fixations
 from app.scoring.prompts import Prompts, load_prompts
 from app.scoring.questions import DataError, Question, QuestionSet
 from app.scoring.replies import import_replies
-from app.scoring.report import MEASURED, load_run, summary, sums, write_report
+from app.scoring.report import MEASURED, disagreements, load_run, summary, sums, write_report
 from app.scoring.results import Result, read_results
 from app.scoring.runner import Runner, Share, result_files, video_finder
 from app.scoring.table import Row, tabulate
@@ -226,12 +227,14 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
         with _bad_input():
             found = import_replies(benchmark.value, path, model)
         rows = tabulate(found.results)
+        differing = disagreements(found.results)
         malformed = [(r.id, r.malformed) for r in found.results if r.malformed]
         if as_json:
             told = {
                 "benchmark": found.benchmark,
                 "rows": [asdict(row) for row in rows],
                 "malformed": malformed,
+                "disagreements": differing,
                 "rejected": [asdict(entry) for entry in found.rejected],
             }
             print(json.dumps(told, indent=1))
@@ -246,6 +249,12 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
                 markup=False,
                 highlight=False,
             )
+        if differing:
+            console.print(f"The two rules disagree on {len(differing)} replies.")
+            console.print(f"Published: {PUBLISHED_RULES[benchmark.value]}", highlight=False)
+            console.print(f"Strict: {STRICT_RULE}", highlight=False)
+        for line in differing:
+            console.print(f"  {line}", markup=False, highlight=False)
         for entry in found.rejected:
             console.print(f"cannot be marked: {entry.where}: {entry.why}", markup=False)
 

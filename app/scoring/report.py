@@ -18,7 +18,7 @@ from app.scoring.extraction import PUBLISHED_RULES, STRICT_RULE
 from app.scoring.protocol import REPLIES, STATEMENT
 from app.scoring.results import Result, read_results
 from app.scoring.runner import result_files
-from app.scoring.table import AGGREGATION, Rate, Row, tabulate
+from app.scoring.table import AGGREGATION, Rate, Row, published_of, tabulate
 
 BASELINES = ("blind", "random")
 """Names of the folders, inside a run's, that hold the same questions' baselines."""
@@ -93,6 +93,20 @@ def summary(rows: Sequence[Row], beside: dict[str, list[Row]]) -> list[list[str]
             + [str(row.errors), str(row.missing), str(row.left_out)]
         )
     return cells
+
+
+def disagreements(results: Sequence[Result]) -> list[str]:
+    """A line on each reply that one rule counts right and the other wrong."""
+    return [
+        f"{r.id} (answer {r.answer}): {r.reply!r} is {_word(r.published)} by the published rule, "
+        f"{_word(r.strict)} by the strict one"
+        for r in results
+        if (mark := published_of(r)) is not None and mark != r.strict
+    ]
+
+
+def _word(mark: bool | None) -> str:
+    return "right" if mark else "wrong"
 
 
 def sums(rows: Sequence[Row]) -> list[int]:
@@ -236,11 +250,7 @@ def _selection(selection: dict[str, object]) -> str:
 
 def _rules(run: Finished) -> list[tuple[str, str]]:
     benchmark = _benchmark(run)
-    different = sum(
-        r.published is not None and r.published != r.strict
-        for r in run.results
-        if r.status == "scored"
-    )
+    different = len(disagreements(run.results))
     windows = ", ".join(f"{w:g} s" if w else "all" for w in run.header["protocol"]["windows"])
     return [
         ("Mode", STATEMENT[run.header["protocol"]["mode"]] + f" Windows: {windows}."),
@@ -267,15 +277,7 @@ def _lists(run: Finished) -> list[tuple[str, list[str]]]:
         ("Engine errors", [f"{r.id}: {r.error}" for r in results if r.status == "error"]),
         ("Missing videos", sorted({r.video for r in results if r.status == "missing"})),
         ("Malformed replies", [f"{r.id}: {r.malformed}" for r in results if r.malformed]),
-        (
-            "Where the rules disagree",
-            [
-                f"{r.id} (answer {r.answer}): {r.reply!r} published {r.published}, "
-                f"strict {r.strict}"
-                for r in results
-                if r.status == "scored" and r.published is not None and r.published != r.strict
-            ],
-        ),
+        ("Where the rules disagree", disagreements(results)),
     ]
     return [(title, lines) for title, lines in lists if lines]
 
