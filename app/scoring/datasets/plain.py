@@ -13,7 +13,8 @@
 
 ``kind`` is ``choice`` (then ``options``), ``yes-no``, ``count`` or ``proactive`` (then ``due``);
 it is ``choice`` unless said. ``time``, ``due`` and ``clue`` are stream seconds or clock times.
-``id``, ``group``, ``window`` and ``clue`` may be left out.
+``id``, ``group``, ``window`` and ``clue`` may be left out. ``follows``, a list of ids of choice
+questions that stand before it in the file, puts those with their right answers before it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 
 from app.scoring.datasets.options import plain_options
 from app.scoring.datasets.times import seconds
-from app.scoring.questions import LETTERS, Kind, Question, QuestionSet, Rejected
+from app.scoring.questions import LETTERS, Earlier, Kind, Question, QuestionSet, Rejected
 
 FORMAT = "onlooker-questions"
 
@@ -34,20 +35,22 @@ def load(data: Mapping[str, Any]) -> QuestionSet:
     questions: list[Question] = []
     rejected: list[Rejected] = []
     seen: Counter[str] = Counter()
+    asked: dict[str, Question] = {}
     for number, entry in enumerate(data["questions"]):
         try:
             name = str(entry.get("id", number))
             seen[name] += 1
             if seen[name] > 1:
                 raise ValueError(f"the id {name!r} is taken")
-            questions.append(_question(entry, name))
+            question = asked[name] = _question(entry, name, asked)
+            questions.append(question)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             why = f"lacks {error}" if isinstance(error, KeyError) else str(error)
             rejected.append(Rejected(f"questions[{number}]", why))
     return QuestionSet("plain", tuple(questions), tuple(rejected))
 
 
-def _question(entry: Mapping[str, Any], name: str) -> Question:
+def _question(entry: Mapping[str, Any], name: str, asked: Mapping[str, Question]) -> Question:
     kind = Kind(entry.get("kind", "choice"))
     answer = str(entry["answer"]).strip()
     options: tuple[str, ...] = ()
@@ -71,9 +74,17 @@ def _question(entry: Mapping[str, Any], name: str) -> Question:
         kind=kind,
         answer=answer,
         options=options,
+        history=tuple(_earlier(asked, told) for told in entry.get("follows", ())),
         window=float(entry["window"]) if entry.get("window") is not None else None,
         due=seconds(entry["due"]) if kind is Kind.PROACTIVE else None,
         clue=seconds(entry["clue"]) if "clue" in entry else None,
         raw=entry,
         remarks=remarks,
     )
+
+
+def _earlier(asked: Mapping[str, Question], name: str) -> Earlier:
+    if name not in asked or asked[name].kind is not Kind.CHOICE:
+        raise ValueError(f"it follows {name!r}, and no choice question of that id is before it")
+    question = asked[name]
+    return Earlier(f"{question.time:g} s", question.text, question.options, question.answer)

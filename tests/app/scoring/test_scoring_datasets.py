@@ -160,6 +160,17 @@ def plain_file(path, *names):
     return path
 
 
+def test_a_plain_question_may_follow_others(tmp_path):
+    path = plain_file(tmp_path / "a.json", "1", "2", "3")
+    data = json.loads(path.read_text())
+    data["questions"][1]["follows"] = ["1"]
+    data["questions"][2]["follows"] = ["4"]
+    path.write_text(json.dumps(data))
+    found = load(path)
+    assert [turn.answer for turn in found.questions[1].history] == ["A"]
+    assert "follows '4'" in found.rejected[0].why
+
+
 def test_files_of_one_benchmark_are_one_set_with_their_rejected_entries_told_by_file(tmp_path):
     files = [plain_file(tmp_path / "a.json", "1", "2", "2"), plain_file(tmp_path / "b.json", "3")]
     found, read = load_all(files)
