@@ -3,6 +3,7 @@ episodes, and the taking away of old detail."""
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,12 +45,11 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A stored observation: ``observation`` is None for a note, which may be ``replaced``."""
+    """A stored observation."""
 
     id: int
     segment: int
-    observation: Observation | None
-    replaced: bool
+    observation: Observation
 
 
 _EPISODES = (
@@ -106,6 +106,16 @@ class Archive:
                 "(SELECT ifnull(max(last), -1) FROM episodes WHERE level = 2) ORDER BY e.first"
             )
             return [Episode(*row) for row in rows]
+
+    def gathered_until(self) -> float:
+        """Stream time at which the first segment that is part of no episode begins; minus
+        infinity where there is none."""
+        with self._store.reading() as read:
+            row = read.execute(
+                'SELECT start FROM segments WHERE "index" = '
+                "(SELECT ifnull(max(last), -1) + 1 FROM episodes WHERE level = 1)"
+            ).fetchone()
+        return -math.inf if row is None else float(row[0])
 
     def unparted(self, until: float, limit: int) -> list[Segment]:
         """The first segments that are part of no episode and known in full at ``until``."""
@@ -189,18 +199,14 @@ class Archive:
             ).fetchall()
 
     def held(self, since: float, last: int) -> list[Held]:
-        """Observations in the order written, of the same segments."""
+        """Observations of the same segments, in the order written."""
         with self._store.reading() as read:
             return [
-                Held(
-                    id_,
-                    segment,
-                    None if kind == "note" else decode_observation(kind, payload),
-                    replaced_at is not None,
-                )
-                for id_, segment, kind, payload, replaced_at in read.execute(
-                    "SELECT id, segment, kind, payload, replaced_at FROM observations "
-                    f"WHERE segment BETWEEN {_FIRST} AND ? ORDER BY segment, id",
+                Held(id_, segment, decode_observation(kind, payload))
+                for id_, segment, kind, payload in read.execute(
+                    "SELECT id, segment, kind, payload FROM observations "
+                    f"WHERE segment BETWEEN {_FIRST} AND ? AND kind != 'note' "
+                    "ORDER BY segment, id",
                     (since, last),
                 )
             ]

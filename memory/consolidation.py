@@ -10,8 +10,8 @@ step  what goes
 ====  =====================================================================================
 0     features of segments older than :data:`RECENT`
 1     of an episode: looks, unsure labels, labels and words that only repeat, gazes that
-      rested on nothing named, the times of single words, notes that were replaced, and
-      thumbnails but one a minute and those of segments that were asked about
+      rested on nothing named, the times of single words, and thumbnails but one a minute and
+      those of segments that were asked about
 2     of an episode: thumbnails but one in ten minutes, and those asked about
 3     of an episode: embeddings, so that it is found by its words alone
 ====  =====================================================================================
@@ -35,13 +35,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from memory.archive import Archive, Episode, Held
-from memory.codec import encode_observation, text_of
+from memory.codec import encode_observation, kind_of, text_of
 from memory.episodes import DAY, Scene, episodes, note, scene
 from memory.importance import importance
 from memory.segment import (
     Fixation,
     Look,
-    Observation,
     ScreenText,
     SeenObject,
     Utterance,
@@ -161,10 +160,11 @@ def _episode(run: Sequence[Scene], asked: frozenset[int]) -> Episode:
 def _gather_days(archive: Archive) -> int:
     """Put the episodes of each day that is over into one."""
     waiting = archive.without_day()
+    today = archive.gathered_until() // DAY
     days: dict[float, list[Episode]] = {}
     for episode in waiting:
         days.setdefault(episode.start // DAY, []).append(episode)
-    done = [parts for day, parts in days.items() if day < waiting[-1].start // DAY]
+    done = [parts for day, parts in days.items() if day < today]
     archive.add(2, [_day(parts) for parts in done])
     return len(done)
 
@@ -246,12 +246,7 @@ def _thin(archive: Archive, episode: Episode) -> tuple[list[int], dict[int, str]
     told: set[tuple[int, str, str]] = set()
     for held in archive.held(_stretch(episode.start, AGAIN), episode.last):
         mine = held.segment >= episode.first
-        if held.observation is None:
-            if mine and held.replaced:
-                drop.append(held.id)
-            continue
-        kept = _keeps(held, held.observation, labels, told)
-        if mine and not kept:
+        if not _keeps(held, labels, told) and mine:
             drop.append(held.id)
         elif mine and isinstance(held.observation, Utterance) and held.observation.words:
             rewrite[held.id] = encode_observation(replace(held.observation, words=()))
@@ -260,12 +255,11 @@ def _thin(archive: Archive, episode: Episode) -> tuple[list[int], dict[int, str]
 
 def _keeps(
     held: Held,
-    observation: Observation,
     labels: set[tuple[float, str]],
     told: set[tuple[int, str, str]],
 ) -> bool:
     """Whether an observation stays, given those before it; takes note of it."""
-    match observation:
+    match held.observation:
         case Look():
             return False
         case SeenObject(time=time, label=label, confidence=confidence):
@@ -276,10 +270,10 @@ def _keeps(
             labels.add(key)
             return new
         case ScreenText() | Fixation():
-            text = text_of(observation).casefold()
+            text = text_of(held.observation).casefold()
             if not text:
                 return False
-            place = (held.segment, type(observation).__name__, text)
+            place = (held.segment, kind_of(held.observation), text)
             new = place not in told
             told.add(place)
             return new

@@ -43,7 +43,7 @@ _GOES_ON = re.compile(
 _ASKS_FOR = {
     "who": "person man woman name", "whom": "person man woman name", "whose": "person owner",
     "where": "place location", "when": "time moment", "why": "reason cause",
-    "how many": "number count", "how much": "price amount cost", "which": "thing",
+    "how many": "number count", "how much": "price amount cost", "costs?": "price amount",
 }  # fmt: skip
 
 _HOLLOW_WORDS = (
