@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -40,6 +42,9 @@ from app.scoring.results import Result, read_results
 from app.scoring.runner import Runner, Share, result_files, video_finder
 from app.scoring.table import Row, tabulate
 from pipeline.engine import Choice
+
+TOLD_EVERY = 30.0
+"""Seconds between two lines on how far a run is, where there is no terminal to show a bar."""
 
 GazeOf = Callable[[Path], tuple[Fixated, ...]]
 
@@ -327,8 +332,14 @@ class _Job:
         with _progress(share.rank == 0) as bar:
             task = bar.add_task(name, total=len(mine), completed=len(mine & done))
 
+            told = time.monotonic()
+
             def advance(result: Result) -> None:
+                nonlocal told
                 bar.advance(task)
+                if bar.disable and time.monotonic() - told > TOLD_EVERY:
+                    told = time.monotonic()
+                    _tell(bar.tasks[0])
 
             Runner(
                 candidate=candidate,
@@ -379,9 +390,10 @@ def _gaze_finder(folder: Path | None) -> GazeOf:
 
 
 def _finish(folder: Path) -> None:
-    """Write the reports and, in the first process, print the table."""
+    """Write the reports and print the table; of several processes the last one does."""
     run, rows, beside = write_report(folder)
-    if Share.of_environment().rank:
+    share = Share.of_environment()
+    if run.outstanding and share.world > 1:
         return
     console = _screen()
     _print_table(console, rows, beside)
@@ -392,8 +404,7 @@ def _finish(folder: Path) -> None:
         console.print(f"{missing} questions without their video", style="yellow")
     if run.outstanding:
         console.print(
-            f"{len(run.outstanding)} questions not asked yet: other processes are at them, or run "
-            "the same command again",
+            f"{len(run.outstanding)} questions not asked yet: run the same command again",
             style="yellow",
         )
     console.print(f"reports: {folder / 'report.html'}, report.md, table.csv", highlight=False)
@@ -414,6 +425,12 @@ def _print_table(console: Console, rows: Sequence[Row], beside: dict[str, list[R
     for number, line in enumerate(lines):
         table.add_row(*line[:shown], style="bold" if number in sums(rows) else None)
     console.print(table)
+
+
+def _tell(task: Task) -> None:
+    """A line on how far it is, for a log: a progress bar is for terminals alone."""
+    left = "" if task.time_remaining is None else f", {task.time_remaining / 60:.0f} min left"
+    print(f"{task.description}: {task.completed:.0f} of {task.total:.0f}{left}", file=sys.stderr)
 
 
 def _progress(shown: bool) -> Progress:
