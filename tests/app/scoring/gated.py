@@ -28,7 +28,7 @@ class Stopped:
     def ask(self, ask: Ask) -> Response:
         if ask.id == "c1":
             GATE.with_suffix(".pid").write_text(str(os.getpid()))
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while not GATE.exists() and time.monotonic() < deadline:
                 time.sleep(0.02)
         return self.guess.ask(ask)
