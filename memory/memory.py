@@ -142,6 +142,10 @@ class Memory:
         """
         return self._store.segments(until, since_index, limit, media)
 
+    def thumbnail(self, index: int) -> bytes:
+        """The JPEG of segment ``index``, empty where there is none."""
+        return self._store.thumbnail(index)
+
     def latest(self, count: int, until: float | None = None) -> list[Segment]:
         """The last ``count`` segments that had begun at ``until``, as they were known then.
 

@@ -108,16 +108,20 @@ def lock(path: Path) -> IO[str]:
         held = beside.open("a+", encoding="ascii")
     except OSError as error:
         raise StoreError(f"{path}: cannot open for writing: {error.strerror or error}") from error
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    for _ in range(5):  # a look at whether it is in use takes the lock for a moment
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            time.sleep(0.02)
+    else:
         held.seek(0)
         owner = held.read().strip() or "unknown"
         held.close()
         raise StoreError(
             f"{path}: this session is being written by process {owner}; "
             "stop that one first, or open the session for reading"
-        ) from None
+        )
     # The number only makes a message better; a full disk must not stand in the way for it.
     with contextlib.suppress(OSError):
         held.truncate(0)
@@ -150,14 +154,14 @@ def create(path: Path) -> None:
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Carry the file forward to :data:`VERSION`, a version at a time, each whole or not at all."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    _refuse_newer(version, path)
+    refuse_newer(version, path)
     for number in range(version, VERSION):
         connection.executescript(
             f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
         )
 
 
-def _refuse_newer(version: int, path: Path) -> None:
+def refuse_newer(version: int, path: Path) -> None:
     if version > VERSION:
         raise StoreError(
             f"{path}: written by a newer Onlooker (schema {version}; this one reads up to "
@@ -203,7 +207,7 @@ def check_file(path: Path, read_only: bool) -> None:
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
     """A file opened for reading alone cannot be carried forward."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    _refuse_newer(version, path)
+    refuse_newer(version, path)
     if version < VERSION:
         raise StoreError(f"{path}: written by an older Onlooker; open it once for writing")
 

@@ -293,6 +293,14 @@ class Store:
         with self.reading() as read:
             return _read(read, indices, media, until)
 
+    def thumbnail(self, index: int) -> bytes:
+        """The JPEG of a segment, empty where there is none."""
+        with self.reading() as read:
+            row = read.execute(
+                "SELECT thumbnail FROM media WHERE segment = ?", (int(index),)
+            ).fetchone()
+        return b"" if row is None else bytes(row[0])
+
     def turns(self, until: float | None = None, limit: int | None = None) -> list[Turn]:
         """Questions put and answered at or before ``until``, oldest first; of these, where
         there is a limit, the latest."""
