@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,58 @@ def test_frames_of_one_colour_are_pictures_too(folders: dict[str, Path]) -> None
     for level in (0, 127, 128, 255):
         picture = frames(1, 0)[0] * 0 + level
         assert len(family.encode([picture, picture], [0.0, 1.0]).tokens) == 2
+
+
+def test_files_in_the_older_layout_are_read(folders: dict[str, Path], tmp_path: Path) -> None:
+    """As Qwen2.5-VL's lie on the hub: one file for pictures, a template in JSON."""
+    folder = tmp_path / "older"
+    shutil.copytree(folders["qwen2_5_vl"], folder)
+    template = (folder / "chat_template.jinja").read_text()
+    for name in ("chat_template.jinja", "video_preprocessor_config.json", "processor_config.json"):
+        (folder / name).unlink()
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    pictures = {
+        "min_pixels": 784, "max_pixels": 3136, "patch_size": 8, "temporal_patch_size": 2,
+        "merge_size": 2, "image_mean": [0.48, 0.45, 0.4], "image_std": [0.26, 0.26, 0.27],
+        "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor",
+    }  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(pictures))
+    family = load_multimodal(str(folder), **(LIMITS | {"frame_tokens": None})).family
+    assert list(family.processor.video_processor.image_mean) == [0.48, 0.45, 0.4]
+    height, width = family.frame_size(360, 640)
+    assert 784 <= height * width <= 3136
+
+
+def test_files_in_the_newer_layout_are_read(folders: dict[str, Path], tmp_path: Path) -> None:
+    """As the library writes them now: all of a processor in one file."""
+    folder = tmp_path / "newer"
+    shutil.copytree(folders["qwen2_5_omni_thinker"], folder)
+    eyes = json.loads((folder / "video_preprocessor_config.json").read_text())
+    ears = json.loads((folder / "preprocessor_config.json").read_text())
+    for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
+        (folder / name).unlink()
+    whole = {
+        "processor_class": "Qwen2_5OmniProcessor",
+        "video_processor": eyes | {"image_mean": [0.1, 0.2, 0.3]},
+        "feature_extractor": ears,
+    }
+    (folder / "processor_config.json").write_text(json.dumps(whole))
+    family = load_multimodal(str(folder), **LIMITS).family
+    assert list(family.processor.video_processor.image_mean) == [0.1, 0.2, 0.3]
+    assert family.processor.feature_extractor.feature_size == 16
+
+
+def test_smolvlm_takes_its_own_sampling_settings(folders: dict[str, Path], tmp_path: Path) -> None:
+    """As SmolVLM2's lie on the hub: video settings inside those for pictures."""
+    folder = tmp_path / "smol"
+    shutil.copytree(folders["smolvlm"], folder)
+    (folder / "video_preprocessor_config.json").unlink()
+    pictures = {
+        "do_image_splitting": True, "image_processor_type": "SmolVLMImageProcessor",
+        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "resample": 1,
+        "max_image_size": {"longest_edge": 64}, "size": {"longest_edge": 128},
+        "video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 64}},
+    }  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(pictures))
+    family = load_multimodal(str(folder), **LIMITS).family
+    assert family.encode(frames(2, 0), [0.0, 1.0]).tokens.shape == (2, 2, 2, 48)
