@@ -67,6 +67,11 @@ def explain(error: sqlite3.Error) -> str:
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_FULL:
             return "the disk is full; make room and go on: what was kept before is safe"
+        case sqlite3.SQLITE_IOERR:
+            return (
+                f"the disk refuses ({error}); see that it has room and is sound: what was kept "
+                "before is safe"
+            )
         case sqlite3.SQLITE_READONLY:
             return "the file may not be written; open it for reading, or change its permissions"
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:

@@ -220,7 +220,7 @@ def test_a_really_full_file_system_loses_nothing(tmp_path: Path) -> None:
     try:
         store = Store(disk / "session.onlooker")
         kept = 0
-        with pytest.raises(StoreError, match=r"disk is full|No space|I/O"):
+        with pytest.raises(StoreError, match="what was kept before is safe"):
             for kept in range(1000):
                 store.append(replace(segment(kept), thumbnail=bytes(50_000)))
         assert kept > 3
