@@ -10,7 +10,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -185,7 +185,7 @@ class StandingQuestions:
         self._last = 0
 
     def add(self, question: str, since: float = 0.0) -> int:
-        """Ask ``question`` of every passage that ends after stream time ``since``.
+        """Ask ``question`` of all that comes after stream time ``since``.
 
         Returns:
             Its number, for :meth:`remove`.
@@ -220,6 +220,9 @@ class StandingQuestions:
         return [f for each in standing if (f := self._take(each, passage)) is not None]
 
     def _take(self, each: _Standing, passage: Passage) -> Firing | None:
+        if passage.start < each.since:  # it began before the question was put
+            new = tuple(line for line in passage.lines if line.end > each.since)
+            passage = replace(passage, lines=new)
         verdict = self._judge(each.condition, passage)
         if verdict.likelihood < self._rearms_at:
             each.armed = True

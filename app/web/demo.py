@@ -202,11 +202,11 @@ def page(service: Service) -> gr.Blocks:
                     elem_id="chat",
                     label="Conversation",
                     height=420,
-                    buttons=["copy"],
+                    buttons=[],
                     feedback_options=None,
                     placeholder="Ask about what was seen and heard, at any moment.",
                 )
-                gr.HTML(_ASKING, padding=False, apply_default_css=False)
+                gr.HTML(_ABOUT, padding=False, apply_default_css=False)
                 question = gr.Textbox(
                     elem_id="question",
                     label="Question",
@@ -218,6 +218,7 @@ def page(service: Service) -> gr.Blocks:
                     ask = gr.Button("Ask", variant="primary", elem_id="ask", min_width=80)
                     wait = gr.Button("Tell me when", elem_id="wait", min_width=80)
                     hush = gr.Button("Stop", elem_id="hush", min_width=60)
+                gr.HTML(_VOICE, padding=False, apply_default_css=False)
                 gr.HTML(_STANDING, padding=False, apply_default_css=False)
 
         def begins(make: Callable[..., Wanted]) -> Callable[..., AsyncIterator[tuple[str, str]]]:
@@ -248,9 +249,9 @@ def page(service: Service) -> gr.Blocks:
                 [status, session],
                 concurrency_limit=None,
                 trigger_mode="once",
-                js="(given, old) => (onlooker.detach(), [given, old])",
+                js=_js("given, old", "onlooker.detach(); return [given, old]"),
                 **hidden,
-            ).then(None, [session], None, js=_ATTACH)
+            ).then(None, [session], None, js=_js("id", "onlooker.attach(id)"))
         blocks.load(
             talk.come_back,
             [session],
@@ -258,15 +259,20 @@ def page(service: Service) -> gr.Blocks:
             js=_LINKED,
             concurrency_limit=None,
             **hidden,
-        ).then(None, [session], None, js=_ATTACH)
+        ).then(None, [session], None, js=_js("id", "onlooker.attach(id)"))
         stop.click(talk.stop, [session], [status], **hidden)
-        leave.click(talk.leave, [session], [status, session, chat], js=_LEAVING, **hidden)
+        leave.click(
+            talk.leave,
+            [session],
+            [status, session, chat],
+            js=_js("id", "onlooker.detach(); return [id]"),
+            **hidden,
+        )
         forget.click(
             talk.forget,
             [session],
             [status, session, chat],
-            js="async (id) => { if (!await onlooker.sure()) return ['']; onlooker.detach(); "
-            "return [id]; }",
+            js=_js("id", "if (!onlooker.sure()) return ['']; onlooker.detach(); return [id]"),
             **hidden,
         )
         gr.on(
@@ -274,15 +280,15 @@ def page(service: Service) -> gr.Blocks:
             talk.ask,
             [question, session, ticket, chat],
             [question, chat],
-            js="(question, id, at, chat) => [question, id, onlooker.moment(), chat]",
+            js=_js("q, id, at, chat", "return [q, id, onlooker.moment(), chat]"),
             concurrency_limit=None,
             **hidden,
-        ).then(None, None, None, js="() => onlooker.answered()")
+        ).then(None, None, None, js=_js("", "onlooker.answered()"))
         wait.click(
             talk.wait,
             [question, session, chat],
             [question, chat],
-            js="(question, id, chat) => (onlooker.mayNotify(), [question, id, chat])",
+            js=_js("q, id, chat", "onlooker.mayNotify(); return [q, id, chat]"),
             **hidden,
         )
         hush.click(talk.hush, [session], None, queue=False, **hidden)
@@ -409,6 +415,12 @@ class _Talk:
         return self._rooms.get(session)
 
 
+def _js(names: str, body: str) -> str:
+    """Page code run before a handler, once the page's own part has been loaded."""
+    wait = "while (!window.onlooker) await new Promise((done) => setTimeout(done, 50));"
+    return f"async ({names}) => {{ {wait} {body}; }}"
+
+
 def _put(question: str, at: str) -> str:
     return f"{question}\n\n*as of {clock(float(at))}*" if at else question
 
@@ -473,11 +485,6 @@ def _certificate(folder: Path, host: str) -> tuple[str, str]:
 
 
 _LINKED = "() => [new URL(location.href).searchParams.get('session') ?? '']"
-_ATTACH = """async (id) => {
-  while (!window.onlooker) await new Promise((done) => setTimeout(done, 50));
-  onlooker.attach(id);
-}"""
-_LEAVING = "(id) => (onlooker.detach(), [id])"
 
 _HEADER = """
 <header id="top"><h1>Onlooker</h1>
@@ -519,9 +526,12 @@ _TIMELINE = """
 </section>
 """
 
-_ASKING = """
+_ABOUT = """
 <div id="about" hidden><span></span>
   <button type="button" id="unabout" aria-label="Ask about now instead">&#10005;</button></div>
+"""
+
+_VOICE = """
 <div id="voice">
   <button type="button" id="talk" title="Or hold the T key">Hold to speak</button>
   <label><input type="checkbox" id="aloud"> Read answers aloud</label>

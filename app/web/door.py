@@ -39,6 +39,8 @@ def wanted(source: str, sample: Path, rules: Rules, may_name_files: bool) -> Wan
             "files of the server cannot be named from here: upload the clip instead "
             "(whoever runs the server can allow it with --allow-paths)"
         )
+    if source.startswith("/dev/"):
+        return Wanted("stream", source, Path(source).name)
     path = Path(source).expanduser().absolute()
     return Wanted("file", str(path), path.name)
 

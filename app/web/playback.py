@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -18,10 +19,14 @@ class Preview:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._latest: Frame | None = None
+        self._lock = threading.Lock()
+        self._last: Properties | None = None
 
     @property
     def properties(self) -> Properties:
-        return self._source.properties
+        """What the source says of itself, or said last before it was left."""
+        with self._lock:
+            return self._last or self._source.properties
 
     def __enter__(self) -> Self:
         self._source.__enter__()
@@ -33,7 +38,9 @@ class Preview:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._source.__exit__(kind, error, trace)
+        with self._lock:
+            self._last = self._source.properties
+            self._source.__exit__(kind, error, trace)
 
     def __iter__(self) -> Iterator[Media]:
         for media in self._source:

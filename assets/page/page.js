@@ -215,6 +215,7 @@ addEventListener("pagehide", () => state.source instanceof Camera && state.sourc
 window.onlooker = {
   attach: (session) => void attach(session),
   detach: () => detach(),
+  figures: () => state.figures ?? {},
   moment: () => {
     const at = state.about;
     about(null);
@@ -225,5 +226,5 @@ window.onlooker = {
     const said = [...document.querySelectorAll("#chat .bot .prose, #chat .message.bot")].at(-1);
     if (said) readAloud(said.querySelector("p")?.textContent ?? "");
   },
-  sure: async () => confirm("Delete this session and all that was seen in it?"),
+  sure: () => confirm("Delete this session and all that was seen in it?"),
 };
