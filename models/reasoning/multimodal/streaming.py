@@ -6,7 +6,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,10 @@ _AHEAD = 64
 
 _BRIEF = 8
 """What stands for an old passage has this many times fewer visual tokens."""
+
+_REREAD = 6
+"""Chunks of a rebuild for each chunk appended: it refills half of the context while a tenth
+of it is appended, see :class:`RollingContext`."""
 
 _NOTE_TOKENS = 60
 
@@ -82,7 +86,8 @@ class MultimodalModel:
         self.hears = family.hears and hear
         self.gate = PriorityGate()
         self._model = model
-        self._context = (context_tokens, chunk, backend)
+        self.chunk = chunk
+        self._context = (context_tokens, backend)
         self.stop_ids = stop_ids(model, family.tokenizer)
         self.backend = self.context().backend
 
@@ -92,8 +97,8 @@ class MultimodalModel:
         Raises:
             ValueError: the attention backend cannot run here.
         """
-        capacity, chunk, backend = self._context
-        return StreamingContext(self._model, capacity, chunk, self.gate, backend)
+        capacity, backend = self._context
+        return StreamingContext(self._model, capacity, self.chunk, self.gate, backend)
 
     def reasoner(self, slow: SlowStore | None = None) -> MultimodalReasoner:
         """For one stream.
@@ -156,13 +161,23 @@ class MultimodalReasoner:
             key = self._rolling.append(tokens, few, passage.known_at)
             self._keys[passage.start, passage.end] = key
             if self._slow is not None and compress is not None and runs:
+                # One grid a segment: the longest, where the picture's size changed in it.
                 longest = max(runs, key=lambda run: len(run.times))
                 self._slow.put(key, compress.slow(longest, seconds))
             self._forget(passage.end)
-            # A rebuild re-reads several tokens for each new one: keep ahead of the stream.
-            for _ in range(6 * math.ceil(len(tokens) / 256) + 1):
-                if not self._rolling.rebuild_due or not self._rolling.step():
-                    break
+            self._consolidate(len(tokens))
+
+    def _consolidate(self, appended: int) -> None:
+        """Keep a rebuild of the context, if one is due, ahead of the stream: it re-reads
+        several tokens for each new one."""
+        rebuilds = self._rolling.rebuilds
+        for _ in range(_REREAD * math.ceil(appended / self._model.chunk) + 1):
+            if not self._rolling.rebuild_due or not self._rolling.step():
+                break
+        if self._rolling.rebuilds > rebuilds:
+            kept = {span.key for span in self._rolling.view().spans}
+            kept |= set() if self._slow is None else self._slow.counts().keys()
+            self._keys = {span: key for span, key in self._keys.items() if key in kept}
 
     def idle(self) -> bool:
         """Do one chunk of what is due in the background; whether more is."""
@@ -223,41 +238,42 @@ class MultimodalReasoner:
         """A fork that has read the question and is about to answer it."""
         view = self._rolling.view(evidence.time)
         before, after = self._chat.closing(question, evidence.history)
-        plain = self._family.render([before + after])
-        detail = self._detail(view, evidence, plain, slow)
-        run = plain
+        asked = self._family.render([before + after])
+        detail = self._detail(view, evidence, asked, slow)
+        whole = asked
         if detail:
-            run = self._family.render([before, words.DETAIL, *detail, after])
+            whole = self._family.render([before, words.DETAIL, *detail, after])
         counts.fast = view.fork.past_length
-        counts.text = len(plain)
-        counts.slow = len(run) - len(plain)
-        view.fork.append(run)
+        counts.text = len(asked)
+        counts.slow = len(whole) - len(asked)
+        view.fork.append(whole)
         return view.fork
 
     def _detail(self, view: View, evidence: Evidence, asked: Tokens, slow: bool) -> list[Part]:
         """What is put before a question: of passages in the context their slow tokens, others
         (the stretch that is still open, what was thinned out) as they are; by time."""
-        known = {span.key: span for span in view.spans}
+        spans = {span.key: (span.start, span.stop) for span in view.spans}
+        kept = self._slow.counts() if slow and self._slow is not None else {}
         entries: list[tuple[float, list[Part]]] = []
         recalled = []
         for passage in evidence.passages:
             key = self._keys.get((passage.start, passage.end))
-            if key in known:
+            if key in spans or key in kept:
                 recalled.append(key)
+            if key in spans:
                 continue
             turn = self._model.gate.foreground
             close = [self._close(run, passage) for run in self._look(passage, turn)]
             clips = self._clips(close, self._listen(passage, turn))
             parts: list[Part] = [words.heading(passage), *clips, self._told(passage)]
             entries.append((passage.start, parts))
-        if slow and self._slow is not None and self._slow.counts():
-            spans = {k: s for k, s in known.items() if k in self._slow.counts()}
+        if self._slow is not None and kept:
+            scored = {key: span for key, span in spans.items() if key in kept}
             neutral = self._family.render(["".join(self._chat.closing(words.NEUTRAL))])
-            scores = relevance(
-                view.fork, asked, neutral, [(s.start, s.stop) for s in spans.values()]
-            )
-            cues = Cues(recalled=recalled, relevance=dict(zip(spans, scores, strict=True)))
-            for chosen in choose(self._slow, spans, cues, self._model.slow_tokens):
+            scores = relevance(view.fork, asked, neutral, list(scored.values()))
+            cues = Cues(recalled=recalled, relevance=dict(zip(scored, scores, strict=True)))
+            able = {*scored, *recalled}
+            for chosen in choose(self._slow, able, cues, self._model.slow_tokens):
                 start, end = chosen.tokens.times[0], chosen.tokens.times[-1]
                 heading = f"[{start:.1f} s to {end:.1f} s]\n"
                 entries.append((start, [heading, Clip(chosen.tokens), "\n"]))
@@ -369,19 +385,17 @@ def _counted(made: Iterator[int], counts: Counts) -> Iterator[int]:
         yield token
 
 
-class _explained:
+@contextmanager
+def _explained() -> Iterator[None]:
     """Turns what can go wrong in the model into a line for people."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise ReasonerError(
-                "the graphics memory is full: load the model with fewer context tokens, in 8 or "
-                "4 bits, or take a smaller one"
-            ) from error
-        if isinstance(error, ContextFull):
-            raise ReasonerError(
-                f"{error}: raise the context tokens, or lower the tokens of a frame"
-            ) from error
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ReasonerError(
+            "the graphics memory is full: load the model with fewer context tokens, in 8 or 4 "
+            "bits, or take a smaller one"
+        ) from error
+    except ContextFull as error:
+        raise ReasonerError(
+            f"{error}: raise the context tokens, or lower the tokens of a frame"
+        ) from error

@@ -13,6 +13,7 @@ import torch
 
 from models.compression.slow_fast import SlowFast
 from models.reasoning.multimodal import words
+from models.reasoning.multimodal.family import Clip
 from models.reasoning.multimodal.streaming import MultimodalModel, MultimodalReasoner
 from models.reasoning.reasoner import Evidence, Exchange, Line, Passage, ReasonerError
 from models.reasoning.slow import SlowStore
@@ -336,3 +337,27 @@ def test_many_answers_while_another_thread_watches(side: Rig) -> None:
     watcher.join(60)
     assert not failed
     assert set(answers) == {quiet}
+
+
+def test_what_the_context_let_go_comes_back_when_it_is_recalled(side: Rig) -> None:
+    compressor = SlowFast(fast_tokens_per_minute=120, slow_tokens_per_minute=240)
+    made = model(side, context_tokens=600, compressor=compressor, slow_tokens=20)
+    reasoner = made.reasoner(SlowStore(10**7))
+    seen = passages(side, 24)
+    for passage in seen:
+        reasoner.watch(passage)
+    standing = {span.key for span in reasoner._rolling.view().spans}
+    gone = next(p for i, p in enumerate(seen) if i not in standing)
+    spent = []
+    for recalled in ((), (gone,)):
+        reply = reasoner.answer(QUESTION, Evidence(96.0, recalled))
+        assert "".join(reply)
+        spent.append(reply.counts.slow)
+    told = len(side.family.render([words.heading(gone) + words.told(gone.lines)]))
+    assert spent[1] - spent[0] >= told
+    chosen = reasoner._detail(
+        reasoner._rolling.view(), Evidence(96.0, (gone,)), side.family.render([QUESTION]), True
+    )
+    times = [part.visual.times for part in chosen if isinstance(part, Clip) and part.visual]
+    assert any(gone.start <= t[0] < gone.end for t in times)
+    assert set(reasoner._keys.values()) <= standing | reasoner._slow.counts().keys()
