@@ -21,6 +21,7 @@ class Blind:
     reasoner: Reasoner
     facts: Mapping[str, object]
     needs_video: bool = False
+    causal: bool = False
 
     def describe(self) -> dict[str, object]:
         return {**self.facts, "engine": f"blind ({self.facts.get('engine', self.reasoner.name)})"}

@@ -87,6 +87,11 @@ class Candidate(Protocol):
         """False for a baseline that never looks."""
         ...
 
+    @property
+    def causal(self) -> bool:
+        """A view that was asked and then watches on is as good as a new one over all of it."""
+        ...
+
     def describe(self) -> dict[str, object]:
         """For the header: engine, model, revision, dtype, budgets."""
         ...
@@ -95,6 +100,7 @@ class Candidate(Protocol):
         """Begin to watch ``video`` (None only if none is needed) from ``start`` seconds.
 
         Nothing after ``end`` may be read where it is given; the view is then asked once.
+        Otherwise nothing after the time of a request may be used for it.
         """
         ...
 
@@ -105,6 +111,7 @@ class Guessing:
 
     seed: int
     needs_video: bool = False
+    causal: bool = False
 
     def describe(self) -> dict[str, object]:
         return {"engine": "random", "model": "none", "seed": self.seed}

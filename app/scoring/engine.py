@@ -64,6 +64,7 @@ class Sessions:
     begin: Callable[[Source], Watching]
     gaze: Callable[[Path], tuple[Fixated, ...]] = lambda video: ()
     needs_video: bool = True
+    causal: bool = True
 
     def describe(self) -> dict[str, object]:
         return dict(self.facts)

@@ -37,7 +37,9 @@ REPLIES = {
 STATEMENT = {
     "clip": (
         "The model is given the video from the start of the question's window to the question's "
-        "time t and nothing later; a new session for every request. Times are exact: where a "
+        "time t and nothing later, in a new session for every request; but an engine that watches "
+        "causally is asked in one session, in the order of their times, what begins at the same "
+        "second of a video, without regard to earlier questions. Times are exact: where a "
         "benchmark's own scripts round t up to a whole second, we do not."
     ),
     "stream": (
@@ -65,11 +67,10 @@ def play(
     """
     if question.kind is Kind.PROACTIVE:
         return (yield from _proactive(question, prompts, free))
-    start = 0.0 if question.window is None else max(0.0, question.time - question.window)
     options = YES_NO if question.kind is Kind.YES_NO else question.options
     response = yield Ask(
         id=question.id,
-        start=start,
+        start=beginning(question),
         time=question.time,
         prompt=prompts.of(question, gaze),
         question=prompts.bare(question, gaze),
@@ -87,6 +88,13 @@ def play(
     return marked(question, reply, choice, **_measured(response, response.seconds, 1))
 
 
+def beginning(question: Question) -> float:
+    """Stream second from which on the published protocol shows the video for a question."""
+    if question.kind is Kind.PROACTIVE:
+        return question.time
+    return 0.0 if question.window is None else max(0.0, question.time - question.window)
+
+
 def first_time(question: Question) -> float:
     """Stream seconds of the first request that :func:`play` will make."""
     late = POLL_EVERY if question.kind is Kind.PROACTIVE else 0.0
@@ -100,7 +108,7 @@ def _proactive(question: Question, prompts: Prompts, free: bool) -> Conversation
     for now in _polls(question):
         response = yield Ask(
             id=f"{question.id}/{asks}",
-            start=question.time,
+            start=beginning(question),
             time=now,
             prompt=prompts.poll(question),
             question=question.text,
@@ -116,7 +124,7 @@ def _proactive(question: Question, prompts: Prompts, free: bool) -> Conversation
             continue
         output = yield Ask(
             id=f"{question.id}/output",
-            start=question.time,
+            start=beginning(question),
             time=now,
             prompt=prompts.output(question),
             question=question.text,

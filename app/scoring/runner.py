@@ -16,8 +16,8 @@ from typing import Literal
 
 from app.scoring.candidate import Ask, Candidate, Response, View
 from app.scoring.prompts import Prompts
-from app.scoring.protocol import Conversation, first_time, play
-from app.scoring.questions import Question
+from app.scoring.protocol import Conversation, beginning, first_time, play
+from app.scoring.questions import Kind, Question
 from app.scoring.results import Result, failed, read_results
 
 Mode = Literal["clip", "stream"]
@@ -99,11 +99,26 @@ class Runner:
         if path is None and self.candidate.needs_video:
             for question in questions:
                 yield failed(question, "missing", f"no video {name}")
-        elif self.mode == "clip" or not self.candidate.needs_video:
+        elif not self.candidate.needs_video:
             for question in questions:
                 yield self._clips(path, question)
+        elif self.mode == "stream":
+            yield from self._stream(path, 0.0, questions)
         else:
-            yield from self._stream(path, questions)
+            for start, alike in self._stretches(questions):
+                if self.candidate.causal and (len(alike) > 1 or alike[0].kind is Kind.PROACTIVE):
+                    yield from self._stream(path, start, alike)
+                else:
+                    for question in alike:
+                        yield self._clips(path, question)
+
+    @staticmethod
+    def _stretches(questions: list[Question]) -> Iterator[tuple[float, list[Question]]]:
+        """Questions by where the video begins for them."""
+        by_start: dict[float, list[Question]] = {}
+        for question in questions:
+            by_start.setdefault(beginning(question), []).append(question)
+        yield from by_start.items()
 
     def _clips(self, path: Path | None, question: Question) -> Result:
         """The published way: a new view for each request, over its window alone."""
@@ -124,11 +139,13 @@ class Runner:
             # An engine's failure is a result of its own kind, whatever it is.
             return failed(question, "error", _told(error))
 
-    def _stream(self, path: Path | None, questions: list[Question]) -> Iterator[Result]:
-        """The video once, causally: requests are answered in the order of their times."""
+    def _stream(
+        self, path: Path | None, start: float, questions: list[Question]
+    ) -> Iterator[Result]:
+        """The video once from ``start``, causally: requests in the order of their times."""
         waiting = sorted(questions, key=first_time)
         try:
-            view = self.candidate.open(path, 0.0, None)
+            view = self.candidate.open(path, start, None)
         except Exception as error:
             for question in waiting:
                 yield failed(question, "error", _told(error))

@@ -35,6 +35,7 @@ class Scripted:
     asked: list[Ask] = field(default_factory=list)
     closed: int = 0
     needs_video: bool = True
+    causal: bool = False
 
     def describe(self) -> dict[str, object]:
         return {"engine": "scripted", "model": "none"}

@@ -37,6 +37,7 @@ class Overheard:
     """A candidate whose requests for a choice are noted."""
 
     needs_video = True
+    causal = True
 
     def __init__(self, candidate):
         self.candidate, self.asked = candidate, []

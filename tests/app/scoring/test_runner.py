@@ -33,6 +33,24 @@ def test_clip_mode_opens_each_question_over_its_own_window_and_closes_it(tmp_pat
     assert candidate.closed == 2
 
 
+def test_a_causal_candidate_is_asked_in_one_view_what_begins_at_the_same_second(tmp_path):
+    candidate = Scripted(
+        lambda ask: Response("no" if ask.options == ("Yes", "No") else "B"), causal=True
+    )
+    poll = question("p", kind=Kind.PROACTIVE, time=8.0, due=9.0, answer="x", options=())
+    asked = [question("b", time=30.0), poll, question("a", time=20.0)]
+    asked.append(question("alone", time=100.0, window=60.0))
+    runner(candidate, tmp_path).run(asked)
+    assert candidate.opened == [
+        ("a.mp4", 0.0, None),
+        ("a.mp4", 8.0, None),
+        ("a.mp4", 40.0, 100.0),
+    ]
+    assert [ask.id for ask in candidate.asked if ask.id in "ab"] == ["a", "b"]
+    assert set(results(tmp_path)) == {"a", "b", "p", "alone"}
+    assert candidate.closed == 3
+
+
 def test_stream_mode_opens_a_video_once_and_asks_in_the_order_of_time(tmp_path):
     candidate = Scripted(lambda ask: Response("no" if ask.options == ("Yes", "No") else "B"))
     poll = question("p", kind=Kind.PROACTIVE, time=8.0, due=9.0, answer="x", options=())
