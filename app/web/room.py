@@ -86,6 +86,7 @@ class Room:
         epoch: differs each time the room is opened, for clients that count its events.
         firings: the latest; ``fired`` counts them all.
         cost: of the last answer.
+        answers: those under way.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class Room:
         self._touched = clock.monotonic()
         self._lookers = 0
         self._lock = threading.Lock()
-        self._answers: list[Answer] = []
+        self.answers: list[Answer] = []
         self._live = 0  # sequence number of the next piece of live media
         self._rates: deque[tuple[float, int, int]] = deque()
         try:
@@ -211,26 +212,26 @@ class Room:
         if len(question) > LONGEST_QUESTION:
             raise AskError(f"the question is too long: at most {LONGEST_QUESTION} characters")
         with self._lock:
-            if len(self._answers) >= MOST_ANSWERS:
+            if len(self.answers) >= MOST_ANSWERS:
                 raise AskError("earlier questions are still being answered: wait or stop one")
         return self.session.ask(question, options, at)
 
     def say(self, answer: Answer) -> Iterator[str]:
         """The pieces of ``answer``; its cost is noted at the end."""
         with self._lock:
-            self._answers.append(answer)
+            self.answers.append(answer)
         try:
             yield from answer
         finally:
             with self._lock:
-                self._answers.remove(answer)
+                self.answers.remove(answer)
             if answer.text:
                 self.cost = Cost(answer.counts, answer.timings)
 
     def hush(self) -> None:
         """End every answer under way."""
         with self._lock:
-            for answer in self._answers:
+            for answer in self.answers:
                 answer.cancel()
 
     def hear(self, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> str:

@@ -198,7 +198,7 @@ class Rooms:
             if place >= free:
                 ticket = ticket if ticket in line else secrets.token_urlsafe(12)
                 self._line[ticket] = clock.monotonic()
-                raise Full(ticket, place - max(free, 0) + 1, self.most)
+                raise Full(ticket, place + 1, self.most)
             if ticket is not None:
                 self._line.pop(ticket, None)
             self._opening += 1

@@ -111,7 +111,7 @@ class BrowserSource:
         image = self._decode(data)
         with self._changed:
             self._size = (image.shape[1], image.shape[0])
-            if time <= max(self._seen, self._given):
+            if time <= self._seen or time < self._given:
                 self.dropped += 1
                 return
             self._seen = time

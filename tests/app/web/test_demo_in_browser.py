@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from app.web.guard import Rules
-from tests.app.web.site import SAMPLE, Site, serving
+from tests.app.web.site import SAMPLE, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
