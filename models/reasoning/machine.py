@@ -74,7 +74,7 @@ def report() -> list[Fact]:
             "models of more than about 2 billion parameters answer slowly on a processor",
         )
     ]
-    return [*facts, *_attention(), *_packages()]
+    return [*facts, _room(), *_attention(), *_packages()]
 
 
 def _graphics() -> list[Fact]:
@@ -90,6 +90,17 @@ def _graphics() -> list[Fact]:
     if torch.backends.mps.is_available():
         facts.append(Fact("mps", "Apple graphics"))
     return facts
+
+
+def _room() -> Fact:
+    """How large a model fits, with a fifth of the memory left for its context."""
+    cards = free_graphics_memory()
+    usable = 0.8 * (sum(cards) if cards else free_memory())
+    return Fact(
+        "room for",
+        f"about {usable / 2e9:.0f} billion weights in 16 bits, {usable / 0.6e9:.0f} in 4 bits",
+        "Qwen3-VL comes with 2, 4, 8 and 32 billion",
+    )
 
 
 def _attention() -> list[Fact]:

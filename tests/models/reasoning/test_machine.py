@@ -13,6 +13,7 @@ def test_the_report_names_what_decides() -> None:
     assert facts["torch"].value == torch.__version__
     assert "memory free" in facts["processor"].value
     assert "is chosen" in facts["attention"].value
+    assert "billion weights" in facts["room for"].value
     assert {"bitsandbytes", "torchvision", "flash_attn"} <= set(facts)
 
 

@@ -172,6 +172,21 @@ _QWEN_VISION = {
 }  # fmt: skip
 
 
+_EYES = {
+    "size": _VISION, "patch_size": 8, "temporal_patch_size": 2, "merge_size": 2,
+    "cap_pixels_per_frame": False,
+}  # fmt: skip
+
+
+def _qwen_processor(kind: Any, video: Any, text: Any) -> Any:
+    return unchecked(kind)(
+        image_processor=None,
+        tokenizer=text,
+        video_processor=video(**_EYES),
+        chat_template=_CHATML.replace("VIDEO", "<|vision_start|><|video_pad|><|vision_end|>"),
+    )
+
+
 def _qwen3_vl() -> Tiny:
     text = tokenizer(_QWEN_TOKENS)
     rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}
@@ -186,16 +201,7 @@ def _qwen3_vl() -> Tiny:
         },
         **_qwen_ids(text),
     )
-    eyes = without_torchvision(Qwen3VLVideoProcessor)(
-        size=_VISION, patch_size=8, temporal_patch_size=2, merge_size=2, cap_pixels_per_frame=False
-    )
-    mark = "<|vision_start|><|video_pad|><|vision_end|>"
-    processor = unchecked(Qwen3VLProcessor)(
-        image_processor=None,
-        tokenizer=text,
-        video_processor=eyes,
-        chat_template=_CHATML.replace("VIDEO", mark),
-    )
+    processor = _qwen_processor(Qwen3VLProcessor, without_torchvision(Qwen3VLVideoProcessor), text)
     return Tiny("qwen3_vl", _scaled(Qwen3VLForConditionalGeneration(config)), processor)
 
 
@@ -212,16 +218,7 @@ def _qwen2_5_vl() -> Tiny:
         },
         **_qwen_ids(text),
     )
-    eyes = Qwen2VLVideoProcessor(
-        size=_VISION, patch_size=8, temporal_patch_size=2, merge_size=2, cap_pixels_per_frame=False
-    )
-    mark = "<|vision_start|><|video_pad|><|vision_end|>"
-    processor = unchecked(Qwen2_5_VLProcessor)(
-        image_processor=None,
-        tokenizer=text,
-        video_processor=eyes,
-        chat_template=_CHATML.replace("VIDEO", mark),
-    )
+    processor = _qwen_processor(Qwen2_5_VLProcessor, Qwen2VLVideoProcessor, text)
     return Tiny("qwen2_5_vl", _scaled(Qwen2_5_VLForConditionalGeneration(config)), processor)
 
 
@@ -254,13 +251,10 @@ def _omni() -> Tiny:
         vision_start_token_id=number("<|vision_bos|>"),
         vision_end_token_id=number("<|vision_eos|>"),
     )  # fmt: skip
-    eyes = Qwen2VLVideoProcessor(
-        size=_VISION, patch_size=8, temporal_patch_size=2, merge_size=2, cap_pixels_per_frame=False
-    )
     template = _CHATML.replace("VIDEO", "<|vision_bos|><|VIDEO|><|vision_eos|>")
     processor = unchecked(Qwen2_5OmniProcessor)(
         image_processor=None,
-        video_processor=eyes,
+        video_processor=Qwen2VLVideoProcessor(**_EYES),
         feature_extractor=WhisperFeatureExtractor(feature_size=16, chunk_length=30),
         tokenizer=text,
         chat_template=template.replace("AUDIO", "<|audio_bos|><|AUDIO|><|audio_eos|>"),
