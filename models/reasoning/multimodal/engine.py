@@ -30,6 +30,7 @@ from transformers import (
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 from transformers.models.smolvlm.video_processing_smolvlm import SmolVLMVideoProcessor
 
+from models.compression.slow_fast import SlowFast
 from models.reasoning.machine import (
     free_graphics_memory,
     free_memory,
@@ -74,7 +75,8 @@ def load_multimodal(
     chunk: int = 256,
     answer_tokens: int = 256,
     slow_tokens: int = 2048,
-    compressor: Compressor | None = None,
+    compressor: Compressor | None = SlowFast(),  # noqa: B008 - frozen
+    slow_bytes: int = 512 * 2**20,
     hear: bool = True,
     revision: str | None = None,
     local_files_only: bool = False,
@@ -92,7 +94,8 @@ def load_multimodal(
         frame_tokens: most visual tokens of a frame group before compression (Qwen families);
             None for the model's own limit.
         clip_frames: see :class:`models.reasoning.multimodal.qwen.QwenVL`.
-        chunk, answer_tokens, slow_tokens, compressor, hear: see
+        compressor: None keeps every visual token in the context.
+        chunk, answer_tokens, slow_tokens, slow_bytes, hear: see
             :class:`models.reasoning.multimodal.streaming.MultimodalModel`.
         revision, local_files_only: for the hub.
 
@@ -145,6 +148,7 @@ def load_multimodal(
             compressor=compressor,
             answer_tokens=answer_tokens,
             slow_tokens=slow_tokens,
+            slow_bytes=slow_bytes,
             hear=hear,
         )
     except ValueError as error:

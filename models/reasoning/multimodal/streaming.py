@@ -61,6 +61,7 @@ class MultimodalModel:
         compressor: makes fast and slow tokens; None keeps every visual token in the context.
         answer_tokens: most tokens of an answer.
         slow_tokens: most slow tokens brought in for a question.
+        slow_bytes: main memory for a stream's slow tokens, where no store is given.
         hear: sound goes in beside the pictures, where the family hears.
     """
 
@@ -75,6 +76,7 @@ class MultimodalModel:
         compressor: Compressor | None = None,
         answer_tokens: int = 256,
         slow_tokens: int = 2048,
+        slow_bytes: int = 512 * 2**20,
         hear: bool = True,
     ) -> None:
         self.name = name
@@ -83,6 +85,7 @@ class MultimodalModel:
         self.compressor = compressor
         self.answer_tokens = answer_tokens
         self.slow_tokens = slow_tokens
+        self.slow_bytes = slow_bytes
         self.hears = family.hears and hear
         self.gate = PriorityGate()
         self._model = model
@@ -104,9 +107,12 @@ class MultimodalModel:
         """For one stream.
 
         Args:
-            slow: where its slow tokens are kept; without it there are none.
+            slow: where its slow tokens are kept; by default in memory alone. There are none
+                without a compressor, for then all tokens are in the context.
         """
-        return MultimodalReasoner(self, slow)
+        if self.compressor is None:
+            return MultimodalReasoner(self)
+        return MultimodalReasoner(self, SlowStore(self.slow_bytes) if slow is None else slow)
 
 
 class MultimodalReasoner:

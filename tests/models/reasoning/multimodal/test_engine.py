@@ -72,6 +72,22 @@ def test_a_folder_is_loaded_watches_the_sample_and_answers(
     assert "\n" not in reasoner.note(stretch[0])
 
 
+def test_compression_is_on_unless_it_is_turned_off(
+    folders: dict[str, Path], stretch: list[Passage]
+) -> None:
+    spent = []
+    for options in ({}, {"compressor": None}):
+        limits = LIMITS | {"clip_frames": 4, "frame_tokens": None} | options
+        reasoner = load_multimodal(str(folders["qwen3_vl"]), **limits).reasoner()
+        for passage in stretch:
+            reasoner.watch(passage)
+        reply = reasoner.answer("what is seen?", Evidence(stretch[-1].known_at, ()))
+        list(reply)
+        spent.append(reply.counts)
+    assert spent[0].fast < spent[1].fast
+    assert spent[0].slow > spent[1].slow == 0
+
+
 def test_the_frames_of_the_sample_change_the_answer(
     folders: dict[str, Path], stretch: list[Passage]
 ) -> None:
