@@ -154,6 +154,11 @@ class LineIndex:
         with self._lock:
             return self._snapshot()
 
+    def __len__(self) -> int:
+        """Lines that can be found."""
+        with self._lock:
+            return len(self._ids) - self._dead
+
     def release(self) -> None:
         """Give back the memory that a look at all lines has taken."""
         with self._lock:

@@ -199,8 +199,7 @@ class Memory:
 
     def statistics(self) -> Statistics:
         """How much is held now."""
-        lines = self._index.snapshot()
-        return Statistics(len(lines.starts), len(lines.ids), self._store.bytes())
+        return Statistics(self._store.next_index, len(self._index), self._store.bytes())
 
     def close(self) -> None:
         """Give back the session; a temporary one is deleted. Closing twice is allowed."""

@@ -40,8 +40,8 @@ CANDIDATES = 512
 RECENCY, IMPORTANCE = 0.02, 0.02
 """Most that the two add to a score: they decide among segments about as good."""
 
-CONTENDERS = 3
-"""Segments, for each that is asked for, whose importance is looked at."""
+CONTENDERS = 24
+"""Segments, for each that is asked for, that are looked at more closely."""
 
 ANCHOR_FLOOR = 0.6
 """Score from which an event named by "before" or "after" counts as found."""
@@ -64,13 +64,15 @@ class Recalled:
 
 
 class _Scores:
-    """Scores of the segments for one text, with what each score rests on."""
+    """Scores of the segments for one text, with what each score rests on: by segment, the id
+    of the line ``closest`` in meaning, and of that which holds the most ``telling`` word."""
 
     def __init__(self, count: int) -> None:
         self.words = np.zeros(count)
         self.meaning = np.zeros(count)
         self.hits: list[tuple[str, NDArray[np.int32]]] = []
         self.closest: dict[int, int] = {}
+        self.telling = np.zeros(count, dtype=np.int64)
 
     @property
     def total(self) -> NDArray[np.float64]:
@@ -128,12 +130,13 @@ def recall(
     if said.start is not None:
         why.update({int(i): f"{said.phrase.strip()}" for i in [*found, *spare]})
     total[found] += RECENCY * np.exp((lines.starts[found] - time) / 300.0)
-    best = _best(found, total, CONTENDERS * k)
+    best = _without_echoes(_best(found, total, CONTENDERS * k), scores, store)[: 3 * k]
     asked = store.asked_about(time)
     for segment in store.get(best.tolist(), media=False):
         if (cut := segment.as_of(time)) is not None:
             total[segment.index] += IMPORTANCE * importance(cut, segment.index in asked)
-    chosen = np.concatenate([_best(best, total, k), np.array(spare, dtype=np.int64)])
+    best = _without_echoes(_best(best, total, 3 * k), scores, store)[:k]
+    chosen = np.concatenate([best, np.array(spare, dtype=np.int64)])
     return _recalled(chosen, total, scores, why, time, store)
 
 
@@ -143,6 +146,19 @@ def _best(found: NDArray[np.int64], total: NDArray[np.float64], count: int) -> N
         floor = np.partition(total[found], -count)[-count]
         found = found[total[found] >= floor]
     return found[np.lexsort((-found, -total[found]))][:count]
+
+
+def _without_echoes(best: NDArray[np.int64], scores: _Scores, store: Store) -> NDArray[np.int64]:
+    """The same, with those that only say once more what one before them says at the end."""
+    ids = [(int(scores.telling[i]), scores.closest.get(int(i), 0)) for i in best]
+    texts = store.texts([id_ for pair in ids for id_ in pair if id_])
+    seen: set[tuple[str, str]] = set()
+    echoes = np.zeros(len(best), dtype=np.bool_)
+    for place, (word, meaning) in enumerate(ids):
+        said = (texts.get(word, "").casefold(), texts.get(meaning, "").casefold())
+        echoes[place] = said in seen
+        seen.add(said)
+    return np.concatenate([best[~echoes], best[echoes]])
 
 
 def _window(said: TimeExpression, lines: Lines, begun: int) -> tuple[int, int]:
@@ -180,8 +196,8 @@ def _score_words(
     count = len(positions)
     mean_length = int(lines.lengths[positions].sum()) / count
     weights = []
-    for word in wanted:
-        hits = _newest_hits(word, allowed, positions, store, lines)
+    found = [(word, _newest_hits(word, allowed, positions, store, lines)) for word in wanted]
+    for word, hits in sorted(found, key=lambda item: -len(item[1])):
         rarity = float(np.log1p((count - len(hits) + 0.5) / (len(hits) + 0.5)))
         weights.append(rarity)
         if len(hits) == 0:
@@ -193,6 +209,9 @@ def _score_words(
         np.maximum.at(best, lines.segments[hits], gain)
         scores.words += best
         scores.hits.append((word, lines.segments[hits]))
+        # Commonest first, so that the rarest word's line stands in the end.
+        order = np.argsort(gain, kind="stable")
+        scores.telling[lines.segments[hits[order]]] = lines.ids[hits[order]]
     scores.words /= sum(weights)
 
 
@@ -289,7 +308,7 @@ def _recalled(
         if cut is None:
             continue
         reasons = [why[index]] if index in why else []
-        words = [word for word, held in scores.hits if (held == index).any()]
+        words = [word for word, held in reversed(scores.hits) if (held == index).any()]
         if words:
             reasons.append("words: " + ", ".join(words))
         line = texts.get(scores.closest.get(index, -1))

@@ -130,7 +130,7 @@ _RULES: tuple[_Rule, ...] = (
 
 _ORDER = re.compile(
     r"\b(?:the\s+)?(?:very\s+)?(first|last)\s+"
-    r"(?=(?:\w+\s+)?(?:thing|words?|sentences?|text|person|object|sign|event|time|to\b))",
+    r"(?=to\b|(?:\w+\s+)?(?:thing|words?|sentences?|text|person|object|sign|event|time)\b)",
     re.IGNORECASE,
 )
 _RELATION = re.compile(

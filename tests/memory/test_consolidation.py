@@ -273,14 +273,19 @@ def as_known(memory: Memory, time: float) -> list[object]:
     ]
 
 
+AWAY = 100.0
+
+
 def later(count: int, start: int, seed: int) -> list[Segment]:
+    """Segments after an absence, which ends the episode before it."""
     rng = np.random.default_rng(seed)
     return [
         replace(
             segment(
                 index,
-                said(f"later thing {rng.integers(50)}", 5.0 * index),
-                SeenObject(5.0 * index + 1, str(rng.choice(["red", "cat", "door"])), 0.9),
+                said(f"later thing {rng.integers(50)}", AWAY + 5.0 * index),
+                SeenObject(AWAY + 5.0 * index + 1, str(rng.choice(["red", "cat"])), 0.9),
+                start=AWAY + 5.0 * index,
             ),
             thumbnail=bytes([int(rng.integers(256))]),
         )
@@ -316,7 +321,7 @@ def test_neither_later_segments_nor_notes_nor_turns_nor_consolidation_change_wha
             answer = key(memory.recall(question, time))
             stays = lasting(memory.segments(time))
             # Much later: more of the stream, other notes, questions about the past.
-            for part in later(200, 6, seeds[number]):
+            for part in later(10, 6, seeds[number]):
                 memory.append(part)
             memory.write_note(0, Note(0.0, 5.0, f"a cat, number {number}", 40.0 + number))
             memory.write_note(1, Note(5.0, 10.0, "a door", 31.0))
@@ -330,6 +335,7 @@ def test_neither_later_segments_nor_notes_nor_turns_nor_consolidation_change_wha
             # With no room, detail goes: never what was told, and nothing of later comes in.
             settle(memory, 1030.0)
             assert lasting(memory.segments(time)) == stays
+            assert memory.segments(time, media=False)[0].level == 2
             faded.append((as_known(memory, time), key(memory.recall(question, time))))
     assert before[0] == before[1]
     assert faded[0] == faded[1]
@@ -341,7 +347,7 @@ def test_what_fades_is_taken_from_what_was_known_and_nothing_is_added(
     past: list[Segment], time: float
 ) -> None:
     with Memory.open(None, hashed) as memory:
-        for part in [*past, *later(60, 6, 1)]:
+        for part in [*past, *later(4, 6, 1)]:
             memory.append(part)
         before: list[set[Observation]] = [set(s.observations) for s in memory.segments(time)]
         settle(memory, 2000.0)

@@ -13,58 +13,31 @@ import pytest
 
 from memory.columns import MAPPED_FROM, Column
 from memory.memory import Memory
-from memory.segment import Look, SeenObject
 from memory.store import Store, StoreError
+from tests.memory import killing
 from tests.memory.builders import hashed, said, segment
 
 ROOT = Path(__file__).resolve().parents[2]
 
-WRITER = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-from memory.memory import Memory
-from memory.segment import Look, SeenObject
-from tests.memory.builders import hashed, said, segment
-with Memory.open(Path(sys.argv[1]), hashed) as memory:
-    for index in range(memory.next_index, 10**9):
-        start = 20.0 * index
-        part = segment(
-            index, said(f"sentence number {index}", start), Look(start, 0.1, 0.5),
-            SeenObject(start, "weasel", 0.2), start=start)
-        memory.append(replace(part, thumbnail=bytes(2000)))
-        print(index, flush=True)
-        if index % 3 == 0:
-            memory.consolidate(start, 0, steps=2)
-"""
 
-
-def test_a_kill_while_detail_fades_loses_nothing_that_was_told(tmp_path: Path) -> None:
+def test_no_segment_is_lost_to_a_kill_at_any_of_fifty_moments(tmp_path: Path) -> None:
     path = tmp_path / "s.onlooker"
-    with Memory.open(path, hashed) as memory:
-        for index in range(60):
-            memory.append(segment(index, said(f"sentence number {index}", 20.0 * index),
-                                  start=20.0 * index))  # fmt: skip
-    acknowledged = -1
-    for moment in np.random.default_rng(5).integers(1, 25, size=6):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], cwd=ROOT, stdout=subprocess.PIPE
-        )
-        assert writer.stdout is not None
-        for _ in range(moment):
-            acknowledged = int(writer.stdout.readline())
-        writer.kill()
-        rest = writer.stdout.read().split(b"\n")[:-1]
-        acknowledged = int(rest[-1]) if rest else acknowledged
-        writer.stdout.close()
-        writer.wait(timeout=10)
-    with Memory.open(path, hashed) as memory:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.memory.killing", str(path), "50", "7"],
+        cwd=ROOT, capture_output=True, timeout=120, check=True,
+    )  # fmt: skip
+    acknowledged = int(done.stdout)
+    assert acknowledged >= 100
+    with Memory.open(path, None) as memory:
         kept = memory.segments()
         assert len(kept) > acknowledged
         for index, each in enumerate(kept):
-            spoken = [o for o in each.observations if not isinstance(o, (Look, SeenObject))]
-            assert spoken == [said(f"sentence number {index}", 20.0 * index)]
-        nodes = [n for n in memory.timeline(levels=(1,)) if n.level == 1]
+            whole = killing.part(index)
+            assert (each.index, each.start, each.end) == (index, whole.start, whole.end)
+            assert set(each.observations) <= set(whole.observations)
+            assert whole.observations[-1] in each.observations  # what was said
+        assert kept[0].level > 0  # and they were killed while detail faded
+        nodes = memory.timeline(levels=(1,))
         assert nodes[0].first == 0
         assert all(a.last + 1 == b.first for a, b in pairwise(nodes))
         assert memory.recall("sentence number 7", 1e6)[0].segment.index == 7
@@ -106,6 +79,7 @@ from dataclasses import replace
 from pathlib import Path
 from memory.memory import Memory
 from memory.store import StoreError
+from tests.memory import killing
 from tests.memory.builders import said, segment
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))

@@ -78,6 +78,24 @@ def test_time_narrows_what_is_recalled(memory: Memory) -> None:
     assert indices(memory.recall("What is going on?", 100.0))[0] == 19
 
 
+def test_the_same_words_again_leave_room_for_others(memory: Memory) -> None:
+    fill(memory, ["the gate is open"] * 9 + ["the gate of the garden is painted green"])
+    for index in range(10, 20):
+        memory.append(segment(index, said("the gate is open", 5.0 * index)))
+    assert 9 in indices(memory.recall("Where is the gate?", 100.0, k=2))
+    assert len(memory.recall("Where is the gate?", 100.0, k=20)) == 20
+
+
+def test_of_two_as_good_the_one_that_matters_more_comes_first() -> None:
+    with Memory.open(None, None) as memory:
+        for index in range(2):
+            memory.append(segment(index, said("blue kettle", 5.0 * index, 5.0 * index + 1)))
+        assert indices(memory.recall("the kettle", 10.0))[0] == 1
+        memory.remember(Turn(9.0, "What is that?", "A kettle.", segments=(0,)))
+        assert indices(memory.recall("the kettle", 10.0))[0] == 0
+        assert indices(memory.recall("the kettle", 8.0))[0] == 1
+
+
 def test_before_and_after_an_event(memory: Memory) -> None:
     fill(memory, STORY)
     assert 1 in indices(memory.recall("What was said just before the phone rang?", 60.0, k=2))

@@ -166,34 +166,6 @@ for index in range(store.next_index, 10**9):
 """
 
 
-def test_no_acknowledged_segment_is_lost_to_a_kill_at_any_moment(path: Path) -> None:
-    moments = np.random.default_rng(7).integers(0, 12, size=50)
-    acknowledged = -1
-    for moment in moments:
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], cwd=ROOT, stdout=subprocess.PIPE
-        )
-        assert writer.stdout is not None
-        for _ in range(1 + moment):
-            line = writer.stdout.readline()
-            assert line.endswith(b"\n")
-            acknowledged = int(line)
-        writer.kill()
-        rest = writer.stdout.read().split(b"\n")[:-1]
-        acknowledged = int(rest[-1]) if rest else acknowledged
-        writer.stdout.close()
-        writer.wait(timeout=10)
-    store = Store(path)
-    kept = store.segments()
-    store.close()
-    check = sqlite3.connect(path)
-    assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    check.close()
-    assert len(kept) > acknowledged >= 50
-    for index, found in enumerate(kept):
-        assert_same(found, segment(index, said(f"sentence number {index}", 5.0 * index)))
-
-
 def test_a_full_disk_is_told_and_the_session_goes_on_when_there_is_room(path: Path) -> None:
     store = Store(path)
     big = replace(segment(0), thumbnail=bytes(200_000))
