@@ -153,6 +153,7 @@ function about(time) {
 function tellFigures(told) {
   state.figures = told;
   timeline.figures(told);
+  if (!told.watching && state.source instanceof Camera) state.source.stop();
   const rate = (value) => (value == null ? "–" : `${Math.round(value * 10) / 10} / s`);
   const last = told.last_answer;
   const rows = {

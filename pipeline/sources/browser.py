@@ -43,6 +43,8 @@ POLL = 0.1
 class BrowserSource:
     """A live source that is fed: :meth:`take_picture` and :meth:`take_sound`.
 
+    What comes after it has ended is left out.
+
     Args:
         name: for people.
         start: stream time, in seconds, at which the capture begins or is resumed.
@@ -110,6 +112,8 @@ class BrowserSource:
         self._check(time)
         image = self._decode(data)
         with self._changed:
+            if self._ended:
+                return
             self._size = (image.shape[1], image.shape[0])
             if time <= self._seen or time < self._given:
                 self.dropped += 1
@@ -133,6 +137,8 @@ class BrowserSource:
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = rate
         with self._changed:
+            if self._ended:
+                return
             for chunk in self._converter.convert(frame, time):
                 self._sound.append(chunk)
             held = self._converter.begins

@@ -123,6 +123,16 @@ def test_a_flood_drops_pictures_before_sound_and_counts_them():
     assert sum(isinstance(m, AudioChunk) for m in given) == 10
 
 
+def test_what_comes_after_the_end_is_left_out():
+    source = BrowserSource()
+    source.take_sound(0.0, tone(0.2), 48_000)
+    source.end()
+    source.take_sound(0.2, tone(0.2), 48_000)
+    source.take_picture(0.3, jpeg())
+    (chunk,) = list(source)
+    assert chunk.end <= 0.2 + 1e-3
+
+
 def test_closing_from_another_thread_ends_the_iteration():
     source = BrowserSource()
     reader = Reader(source)
