@@ -6,7 +6,7 @@ import math
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -40,6 +40,13 @@ PICTURES = 12
 
 NEAR = 0.5
 """Seconds a picture may lie before or after a fixation and still show it."""
+
+FIRST_PIECE, NEXT_PIECES = 0.5, 2.0
+"""Seconds after which a fixation that goes on is given in part, so that what is looked at is
+known while it is looked at."""
+
+LATE = 1.0
+"""Seconds of stream time by which live samples may come later than pictures."""
 
 ALIKE_LOOK = 0.9
 """Correlation of what is around the gaze from which it is what was looked at before."""
@@ -127,7 +134,7 @@ class Namer:
         texts = sorted(self._reading.read(crop), key=lambda text: distance(at, text.box))
         return Target(
             tuple(sure or [label.label for label in labels[:1]]),
-            tuple(text.text for text in texts),
+            tuple(text.text for text in texts if len(text.text) > 1),
             bool(sure) or not labels,
             colour_at(image, x, y),
         )
@@ -170,9 +177,10 @@ def distance(at: tuple[float, float], box: tuple[float, float, float, float]) ->
 class GazeWatcher:
     """Feed it one stream's gaze and pictures in stream-time order; it gives fixations for memory.
 
-    A fixation is given when it is known to have ended, named by the picture nearest to it in
-    time. The models are run for the longer ones, at most :data:`NAMINGS` a second of stream
-    time, and not again while what is around the gaze looks the same.
+    A fixation is given when it is known to have ended, a long one in pieces while it goes on,
+    named by a picture from late in it. The models are run for the longer ones, at most
+    :data:`NAMINGS` a second of stream time, and not again while what is around the gaze looks
+    the same.
 
     Args:
         namer: None leaves fixations without names.
@@ -192,9 +200,10 @@ class GazeWatcher:
         self._detector = detector(settings, view)
         self._frames: deque[Frame] = deque(maxlen=PICTURES)
         self._samples: deque[GazeSample] = deque()
-        self._allowance = 1.0
+        self._allowance = NAMINGS
         self._allowed_at = -math.inf
         self._last: tuple[NDArray[np.float32], Target] | None = None
+        self._given: tuple[float, float] | None = None  # start of a fixation, end of what is given
         self.losses: deque[Loss] = deque(maxlen=100)
 
     @property
@@ -203,30 +212,50 @@ class GazeWatcher:
         return self._detector.current
 
     def sample(self, sample: GazeSample) -> list[Fixation]:
-        """Fixations that became known by a sample."""
+        """Fixations, or pieces of a long one, that became known by a sample."""
         self._samples.append(sample)
         while self._samples[0].time < sample.time - 10 * NEAR:
             self._samples.popleft()
-        return self._named(self._detector.push(sample))
+        found = self._ended(self._detector.push(sample))
+        going_on = self._detector.current
+        if going_on is not None:
+            found += self._piece(going_on)
+        return found
 
     def frame(self, frame: Frame) -> list[Fixation]:
-        """Take a picture, sampled for perception or not."""
+        """Take a picture, sampled for perception or not; the fixation that ended where the
+        tracker has fallen silent."""
         self._frames.append(frame)
-        return []
+        return self._ended(self._detector.advance(frame.time - LATE))
 
     def finish(self) -> list[Fixation]:
         """What is still open when the stream ends."""
-        return self._named(self._detector.finish())
+        return self._ended(self._detector.finish())
 
-    def _named(self, found: Iterable[Rest | Loss]) -> list[Fixation]:
+    def _ended(self, found: Iterable[Rest | Loss]) -> list[Fixation]:
         fixations = []
         for event in found:
             if isinstance(event, Loss):
                 self.losses.append(event)
                 continue
-            target = self._target(event)
-            fixations.append(Fixation(event.start, event.end, event.x, event.y, str(target)))
+            start = event.start
+            if self._given is not None and self._given[0] == event.start:
+                start = self._given[1]
+            self._given = None
+            if event.end > start:
+                fixations.append(self._fixation(replace(event, start=start)))
         return fixations
+
+    def _piece(self, rest: Rest) -> list[Fixation]:
+        begun = self._given is not None and self._given[0] == rest.start
+        start = self._given[1] if begun and self._given is not None else rest.start
+        if rest.end - start < (NEXT_PIECES if begun else FIRST_PIECE):
+            return []
+        self._given = rest.start, rest.end
+        return [self._fixation(replace(rest, start=start))]
+
+    def _fixation(self, rest: Rest) -> Fixation:
+        return Fixation(rest.start, rest.end, rest.x, rest.y, str(self._target(rest)))
 
     def _target(self, rest: Rest) -> Target:
         frame = self._picture(rest)
@@ -245,9 +274,10 @@ class GazeWatcher:
         return target
 
     def _picture(self, rest: Rest) -> Frame | None:
-        middle = (rest.start + rest.end) / 2
+        # The head follows the eye: late in a look, what is looked at is nearest the middle.
+        best = rest.end - (rest.end - rest.start) / 4
         near = [f for f in self._frames if rest.start - NEAR <= f.time <= rest.end + NEAR]
-        return min(near, key=lambda frame: abs(frame.time - middle), default=None)
+        return min(near, key=lambda frame: abs(frame.time - best), default=None)
 
     def _gaze_in(self, frame: Frame, rest: Rest) -> tuple[float, float]:
         """Where the gaze was in a picture: the head moves while the eye rests on a thing."""
@@ -267,7 +297,7 @@ class GazeWatcher:
     def _allow(self, time: float) -> bool:
         if math.isfinite(self._allowed_at):
             grown = self._allowance + NAMINGS * max(0.0, time - self._allowed_at)
-            self._allowance = min(max(1.0, NAMINGS), grown)
+            self._allowance = min(NAMINGS, grown)
         self._allowed_at = time
         if self._allowance < 1:
             return False

@@ -129,7 +129,7 @@ def reply(
     """The answer to a question about gaze at stream ``time``; None where it is none, or where
     memory holds nothing that answers it."""
     understood = answers.understand(question)
-    if understood is None or not known.looks:
+    if understood is None or not (known.looks or understood.kind == "appears"):
         return None
     found = answers.answer(understood, known, time, compare)
     likely = answers.likelihoods(understood, options, known, time, compare) if options else None

@@ -272,9 +272,8 @@ def event_likelihood(
 
 def current(history: History, time: float) -> LookedAt | None:
     """What is looked at at stream ``time``: the look that covers it, or the last one known."""
-    covering = [look for look in history.looks if look.start <= time]
-    named = [look for look in covering if look.called]
-    return named[-1] if named else None
+    begun = History(tuple(look for look in history.looks if look.start <= time))
+    return next(iter(begun.stays()[-1:]), None)
 
 
 def _fit(

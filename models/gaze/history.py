@@ -97,7 +97,10 @@ class History:
             if not look.called:
                 continue
             last = stays[-1] if stays else None
-            if last is not None and _same(last, look) and look.start - last.end <= BRIDGED:
+            goes_on = last is not None and look.start <= last.end  # a piece of one fixation
+            if last is not None and (
+                goes_on or (_same(last, look) and look.start - last.end <= BRIDGED)
+            ):
                 stays[-1] = _joined(last, look)
             else:
                 stays.append(look)
