@@ -21,7 +21,7 @@ class Ask:
         start, time: the candidate may use what happened in ``[start, time]`` of the stream.
         prompt: the whole request in words: instructions, options and all.
         question: for who is given the options apart: the question with what must stand before
-            it (earlier questions, a word on the gaze), without options or instructions.
+            it (earlier questions, a word on the gaze), without options or how to reply.
         options: texts to choose from, empty for a free answer. Of a yes/no request they are
             ``("Yes", "No")``.
         kind: how the reply will be read.
@@ -39,13 +39,10 @@ class Ask:
 
     @property
     def request(self) -> tuple[str, tuple[str, ...]]:
-        """What to put to an engine that can choose among options, and those options.
-
-        A yes/no request needs its instructions even where the options are given apart.
-        """
+        """What to put to an engine that can choose among options, and those options."""
         if self.free or not self.options:
             return self.prompt, ()
-        return (self.question if self.kind is Kind.CHOICE else self.prompt), self.options
+        return self.question, self.options
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 The wording is ours. A benchmark's official wording can be used in its place: it is data, a
 JSON object of templates by name, given with ``--prompts`` and named in the run's header with
-its hash. A template may use ``{question}``, ``{options}`` (lettered, one a line), ``{history}``
-and ``{answer}``. Names are looked up by task first, then by kind::
+its hash. A template may use ``{question}``, ``{options}`` (lettered, one a line), ``{history}``,
+``{answer}`` and ``{instruction}``. Names are looked up by task first, then by kind::
 
     {"choice": "...", "sequential": "...", "yes-no": "...", "count": "...",
-     "SSR": "...", "CRR": "...", "poll": "...", "output": "...", "gaze": "...", "before": "..."}
+     "SSR": "...", "CRR": "...", "poll": "...", "output": "...", "gaze": "...", "before": "...",
+     "instruction": "..."}
 
 ``gaze`` goes before a prompt where the gaze is drawn in; ``before`` takes the place of
-``sequential`` where an engine is given the options apart.
+``sequential``, and ``{instruction}`` is left out, where an engine is given the options apart.
 """
 
 from __future__ import annotations
@@ -33,20 +34,16 @@ OWN: Mapping[str, str] = {
         "by the letter of the one right option, and nothing else.\n\n"
         "Question: {question}\n{options}\n\nLetter:"
     ),
-    "yes-no": "{question} Answer by one word, yes or no, from what the video has shown so far.",
+    "yes-no": "{question} {instruction}",
     "count": "{question} Answer by one number: how often it has happened in the video so far.",
     "SSR": (
-        'Is a person in the video carrying out this step right now: "{question}"? Answer by one '
-        "word, yes or no."
+        'Is a person in the video carrying out this step right now: "{question}"? {instruction}'
     ),
     "CRR": (
-        'Has the video so far shown enough to answer this question: "{question}"? Answer by one '
-        "word, yes or no."
+        'Has the video so far shown enough to answer this question: "{question}"? {instruction}'
     ),
-    "poll": (
-        '{question} Is now the time to say "{answer}"? Answer by one word, yes or no, from what '
-        "the video shows."
-    ),
+    "poll": '{question} Is now the time to say "{answer}"? {instruction}',
+    "instruction": "Answer by one word, yes or no, from what the video has shown so far.",
     "output": "{question} The time has come: say it, and nothing else.",
     "before": (
         "{history}\n\nNow a new question about the video so far; earlier ones are settled: "
@@ -78,25 +75,34 @@ class Prompts:
         return self._fill(self.templates.get(question.task, self.templates[name]), question, gaze)
 
     def bare(self, question: Question, gaze: bool = False) -> str:
-        """The question without options or instructions, after what must stand before it."""
+        """The question after what must stand before it, for who is given the options apart."""
+        if question.kind is Kind.YES_NO:
+            name = question.task if question.task in self.templates else question.kind.value
+            return self._fill(self.templates[name], question, gaze, instruction="")
         template = self.templates["before"] if question.history else "{question}"
         return self._fill(template, question, gaze)
 
-    def poll(self, question: Question) -> str:
-        """Whether it is time yet, of a proactive question."""
-        return self._fill(self.templates["poll"], question, False)
+    def poll(self, question: Question, bare: bool = False) -> str:
+        """Whether it is time yet, of a proactive question; ``bare`` as :meth:`bare`."""
+        instruction = "" if bare else None
+        return self._fill(self.templates["poll"], question, False, instruction)
 
     def output(self, question: Question) -> str:
         """The request for a proactive question's output, once it is time."""
         return self._fill(self.templates["output"], question, False)
 
-    def _fill(self, template: str, question: Question, gaze: bool) -> str:
+    def _fill(
+        self, template: str, question: Question, gaze: bool, instruction: str | None = None
+    ) -> str:
+        if instruction is None:
+            instruction = self.templates["instruction"]
         text = template.format(
             question=question.text,
+            instruction=instruction,
             options=lettered(question.options),
             history=told(question.history),
             answer=question.answer if question.kind is Kind.PROACTIVE else "",
-        )
+        ).rstrip()
         return self.templates["gaze"] + text if gaze else text
 
 
@@ -111,11 +117,11 @@ def load_prompts(path: Path) -> Prompts:
         raise DataError(f"{path} is not a JSON object of prompt templates")
     for name, text in data.items():
         try:
-            text.format(question="", options="", history="", answer="")
+            text.format(question="", options="", history="", answer="", instruction="")
         except (KeyError, IndexError, ValueError) as error:
             raise DataError(
                 f"{path}: template {name!r} uses {error}; known are question, options, history, "
-                "answer"
+                "answer, instruction"
             ) from error
     return Prompts({**OWN, **data}, path.name)
 

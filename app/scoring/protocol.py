@@ -111,7 +111,7 @@ def _proactive(question: Question, prompts: Prompts, free: bool) -> Conversation
             start=beginning(question),
             time=now,
             prompt=prompts.poll(question),
-            question=question.text,
+            question=prompts.poll(question, bare=True),
             options=YES_NO,
             kind=Kind.YES_NO,
             free=free,

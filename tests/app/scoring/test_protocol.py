@@ -89,10 +89,13 @@ def test_a_free_reply_is_asked_for_by_the_whole_prompt(asked):
     assert ask.request == (Prompts().of(asked), ())
 
 
-def test_a_yes_or_no_request_keeps_its_instructions_where_the_options_are_apart():
+def test_a_yes_or_no_request_says_what_is_asked_and_not_how_to_reply_where_options_are_apart():
     asked = question(kind=Kind.YES_NO, task="CRR", answer="yes", options=())
     ask = next(play(asked, Prompts()))
-    assert ask.request == (Prompts().of(asked), ("Yes", "No"))
+    assert ask.request[0].startswith("Has the video so far") and ask.request[0].endswith('?"?')
+    assert ask.prompt.startswith(ask.request[0]) and ask.prompt.endswith("shown so far.")
+    poll = next(play(proactive(), Prompts()))
+    assert poll.request == ('What is it? Is now the time to say "three"?', ("Yes", "No"))
 
 
 def test_official_wording_is_data_that_replaces_ours(tmp_path):
