@@ -175,18 +175,18 @@ def page(service: Service) -> gr.Blocks:
                     with gr.Tab("Sample"):
                         gr.Markdown("A minute of photographs, captions and narration.")
                         sample = gr.Button("Watch the sample", variant="primary")
+                    with gr.Tab("Camera"):
+                        gr.Markdown("This device's camera and microphone, as they happen.")
+                        camera = gr.Button("Watch my camera", variant="primary")
                     with gr.Tab("Upload"):
                         upload = gr.File(
                             label=f"A video or sound file, up to {LARGEST_UPLOAD.upper()}",
                             file_types=list(door.MEDIA),
                             height=120,
                         )
-                    with gr.Tab("Path or address"):
+                    with gr.Tab("Path"):
                         path = gr.Textbox(label="A file on the server, or rtsp://...", max_lines=1)
                         go = gr.Button("Watch it", variant="primary")
-                    with gr.Tab("Camera"):
-                        gr.Markdown("This device's camera and microphone, as they happen.")
-                        camera = gr.Button("Watch my camera", variant="primary")
                 status = gr.HTML(
                     _status("", False), elem_id="status", padding=False, apply_default_css=False
                 )

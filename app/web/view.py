@@ -43,11 +43,15 @@ def segments_between(
 
 def segment(what: Segment, certain_above: float) -> dict[str, object]:
     """A segment as the timeline shows it: its lines in words, and its note."""
-    lines = [
-        {**asdict(line)}
-        for line in passage(what, certain_above).lines
+    told = {
+        (line.kind, line.text): asdict(line)
+        for line in reversed(passage(what, certain_above).lines)
         if line.kind in {"heard", "read", "seen", "gaze", "gap"}
-    ]
+    }
+    lines = sorted(told.values(), key=lambda line: line["start"])  # each once, where it began
+    note = "" if what.note is None else what.note.text
+    if any(line["text"] in note for line in lines if line["kind"] in {"heard", "read"}):
+        note = ""  # it says what the lines say already
     return {
         "index": what.index,
         "start": what.start,
@@ -55,7 +59,7 @@ def segment(what: Segment, certain_above: float) -> dict[str, object]:
         "closed_by": what.closed_by,
         "level": what.level,
         "lines": lines,
-        "note": None if what.note is None else what.note.text,
+        "note": note or None,
     }
 
 

@@ -32,8 +32,9 @@ export class Overlay {
     if (time !== undefined) this.latest = Math.max(this.latest, time);
   }
 
-  // Draw what was seen at stream time; without one, what was seen last.
-  draw(time) {
+  // Draw what was seen at stream time; without one, what was seen last. Where watching is behind
+  // what is played, old text is no longer drawn: the picture may have changed.
+  draw(time, watched = Infinity) {
     const { canvas } = this;
     const player = $("player").hidden ? $("pictures") : $("player");
     const width = player.videoWidth || player.naturalWidth;
@@ -74,9 +75,9 @@ export class Overlay {
       const [x, y, w, h] = place(at);
       pen.strokeStyle = colour;
       pen.strokeRect(x, y, w, h);
-      if (text) tag(text, x, y + h + 2 * scale);
+      if (text) tag(text, x - pen.lineWidth / 2, y - 21 * scale < 0 ? y : y - 21 * scale);
     };
-    if (shown("text")) for (const one of fresh("text", TEXT_LASTS)) box(one.box, "#2dd4bf", one.text);
+    if (shown("text")) for (const one of fresh("text", now - watched > 1.5 ? 1.5 : TEXT_LASTS)) box(one.box, "#2dd4bf", one.text);
     if (shown("faces"))
       for (const one of fresh("faces", LASTS)) for (const face of one.boxes) box(face, "#fbbf24", "face");
     if (shown("labels")) {

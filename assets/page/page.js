@@ -36,7 +36,7 @@ const ready = new Promise((done) => {
 function paint() {
   if (state.session) {
     const file = state.source instanceof Player && !state.source.pictured;
-    overlay.draw(file ? $("player").currentTime : undefined);
+    overlay.draw(file ? $("player").currentTime : undefined, state.figures?.time);
   }
   requestAnimationFrame(paint);
 }

@@ -182,11 +182,11 @@ export class Timeline {
         make("div", { class: "when" },
           make("button", {
             type: "button", class: "link", onclick: () => this.jump(segment.start, segment),
-            "aria-label": `Go to ${clock(segment.start)}`,
+            "aria-label": `${clock(segment.start)} – ${clock(segment.end)}: go there`,
           }, `${clock(segment.start)} – ${clock(segment.end)}`),
           make("button", {
             type: "button", class: "link quiet", onclick: () => this.askAbout(segment.end),
-            "aria-label": `Ask about ${clock(segment.start)} to ${clock(segment.end)}`,
+            "aria-label": `Ask about this: ${clock(segment.start)} to ${clock(segment.end)}`,
           }, "Ask about this")),
         segment.note ? make("p", { class: "note" }, segment.note) : null,
         ...lines.map((line) => make("p", {},

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.web.site import SAMPLE, Site
+from tests.app.web.site import SAMPLE, Site, serving
 from tests.app.web.visit import Visit
+
+ROOT = Path(__file__).resolve().parents[3]
+AXE = Path(os.environ.get("AXE", ROOT / "node_modules" / "axe-core" / "axe.min.js"))
+
+# Desktop notifications, kept where a test can see them.
+NOTIFICATIONS = """
+window.told = [];
+window.Notification = class {
+  static permission = "granted";
+  constructor(title, { body }) { window.told.push(body); }
+};
+"""
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
@@ -90,7 +103,7 @@ def test_a_clip_can_be_uploaded_or_named_and_mistakes_are_told(
     tab.ask("Anything?")
     tab.page.get_by_text("nothing is being watched yet").first.wait_for()
 
-    tab.page.get_by_role("tab", name="Path or address").click()
+    tab.page.get_by_role("tab", name="Path").click()
     box = tab.page.get_by_label("A file on the server")
     box.fill(str(tmp_path / "missing.mp4"))
     tab.page.get_by_role("button", name="Watch it").click()
@@ -107,3 +120,89 @@ def test_a_clip_can_be_uploaded_or_named_and_mistakes_are_told(
     assert room.file is not None
     assert room.file.parent.name == room.name
     assert tab.errors == []
+
+
+def test_what_is_waited_for_is_told_once_and_asked_about_by_its_moment(visit, site: Site) -> None:
+    tab = visit(permissions=["notifications"])
+    tab.page.add_init_script(NOTIFICATIONS)
+    tab.page.reload()
+    tab.watch_sample()
+    tab.ask("tell me when you hear the word coffee")
+    tab.page.locator("#questions li", has_text="coffee").wait_for()
+    tab.page.evaluate("player.currentTime = 34")
+    tab.until("onlooker.figures().time > 34")
+    tab.page.locator("#firings li").wait_for()
+    assert tab.page.locator("#firings q").all_text_contents() == [
+        "Next comes a cup of coffee. In this cafe it costs three dollars."
+    ]
+    assert len(tab.page.evaluate("window.told")) == 1
+
+    tab.page.get_by_role("button", name="Ask about this: 0:08").click()
+    tab.page.locator("#about", has_text="only what was known by then").wait_for()
+    tab.ask("What was that?")
+    tab.answer("What was that?").wait_for()
+    assert "at 13.7 s" in tab.answer("What was that?").text_content()
+    assert tab.page.locator("#about").is_hidden()
+
+    tab.page.reload()  # the address holds the session: it goes on, its conversation with it
+    tab.page.locator("#chat .user", has_text="What was that?").wait_for()
+    tab.page.locator("#firings li").wait_for()
+    assert [room.name for room in site.rooms.now] == [tab.session]
+    tab.page.get_by_role("button", name="Wait no longer").click()
+    tab.page.locator("#questions li").wait_for(state="detached")
+    assert tab.errors == []
+
+
+def test_it_can_be_used_at_phone_width_in_the_dark_and_by_keyboard(visit, site: Site) -> None:
+    tab = visit(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    tab.watch_sample(to=14)
+    wide = tab.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390, "nothing lies beyond the edge"
+    shade = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, shade.strip("rgb()").split(","))) < 60
+    tab.page.evaluate("document.activeElement.blur()")
+    tab.page.keyboard.press("/")
+    tab.page.keyboard.type("Which pet?")
+    tab.page.keyboard.press("Enter")
+    tab.answer("Which pet?").wait_for()
+    tab.page.locator("#strip").focus()
+    tab.page.keyboard.press("+")
+    tab.until("document.querySelectorAll('#strip .mark').length < 3")
+    tab.page.keyboard.press("ArrowLeft")
+    tab.until("document.getElementById('follow').ariaPressed === 'false'")
+    tab.page.keyboard.press("End")
+    tab.until("document.getElementById('follow').ariaPressed === 'true'")
+    assert tab.errors == []
+
+
+def test_the_page_has_no_serious_barriers(visit, site: Site) -> None:
+    if not AXE.is_file():
+        pytest.skip("needs axe-core, which is not installed here (npm install axe-core)")
+    light, dark = visit(color_scheme="light"), visit(color_scheme="dark")
+    assert barriers(light) == []
+    for tab in (light, dark):
+        tab.watch_sample(to=9)
+        tab.ask("What is it?")
+        tab.page.locator('#chat a[href^="#t="]').first.wait_for()
+        assert barriers(tab) == []
+
+
+def barriers(tab: Visit) -> list[str]:
+    tab.page.get_by_label("Question").wait_for()
+    tab.page.add_script_tag(path=AXE)
+    told = tab.page.evaluate("axe.run()")["violations"]
+    return [f"{v['id']}: {v['help']}" for v in told if v["impact"] in {"serious", "critical"}]
+
+
+def test_who_comes_to_a_full_house_waits_in_line_and_is_let_in(
+    visit, chromium: Any, tmp_path: Path
+) -> None:
+    with serving(tmp_path, most=1) as site:
+        first, second = visit(site.url), visit(site.url)
+        first.watch_sample()
+        second.page.get_by_role("button", name="Watch the sample").click()
+        second.page.get_by_text("you are number 1 in line").wait_for()
+        first.page.get_by_role("button", name="Watch something else").click()
+        second.until("window.onlooker.figures().time > 0.3")
+        assert [room.name for room in site.rooms.now] == [second.session]
+        second.page.context.close()
