@@ -115,6 +115,7 @@ class LineIndex:
         self._replaced_ids = Column(np.int64, folder)
         self._replaced_at = Column(np.float64, folder)
         self._dead = 0
+        self._looked_at = True
         self._dimension = 0
         self._clear()
         rest = iter(rows)
@@ -152,6 +153,7 @@ class LineIndex:
     def snapshot(self) -> Lines:
         """The lines as they are now; costs nothing, whatever their number."""
         with self._lock:
+            self._looked_at = True
             return self._snapshot()
 
     def __len__(self) -> int:
@@ -160,10 +162,12 @@ class LineIndex:
             return len(self._ids) - self._dead
 
     def release(self) -> None:
-        """Give back the memory that a look at all lines has taken."""
+        """Give back the memory that looks at all lines have taken since the last time."""
         with self._lock:
-            for column in self._columns():
-                column.release()
+            if self._looked_at:
+                for column in self._columns():
+                    column.release()
+                self._looked_at = False
 
     def _snapshot(self) -> Lines:
         return Lines(

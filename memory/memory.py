@@ -98,6 +98,7 @@ class Memory:
             vectors = self._embed(texts) if self._embed is not None and texts else None
             rows = self._store.append(segment, vectors)
             self._index.add_segment(segment.start, segment.end, rows)
+            self._index.release()
 
     def write_note(self, index: int, note: Note) -> None:
         """Set the note of segment ``index``, in place of one it had. Raises StoreError.
@@ -162,10 +163,7 @@ class Memory:
 
         Uses nothing that was known later than ``time``.
         """
-        try:
-            return recall(question, time, k, self._store, self._index.snapshot(), self._embed)
-        finally:
-            self._index.release()
+        return recall(question, time, k, self._store, self._index.snapshot(), self._embed)
 
     def timeline(
         self,

@@ -30,7 +30,7 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 K1, B = 1.2, 0.75  # BM25's usual constants (Robertson and Zaragoza, 2009)
 
-MOST_HITS = 10_000
+MOST_HITS = 5_000
 """Lines looked at per word, newest first: a word in more lines than that tells them little
 apart."""
 
@@ -176,10 +176,9 @@ def _score(
 ) -> _Scores:
     scores = _Scores(len(lines.starts))
     wanted = terms(text)
-    positions = np.flatnonzero(allowed)
-    if not wanted or len(positions) == 0:
+    if not wanted or not allowed.any():
         return scores
-    _score_words(wanted, allowed, positions, scores, store, lines)
+    _score_words(wanted, allowed, scores, store, lines)
     if embed is not None:
         _score_meaning(embed([text])[0], allowed, scores, store, lines)
     return scores
@@ -188,15 +187,16 @@ def _score(
 def _score_words(
     wanted: list[str],
     allowed: NDArray[np.bool_],
-    positions: NDArray[np.int64],
     scores: _Scores,
     store: Store,
     lines: Lines,
 ) -> None:
-    count = len(positions)
-    mean_length = int(lines.lengths[positions].sum()) / count
+    count = int(np.count_nonzero(allowed))
+    mean_length = int(np.sum(lines.lengths, where=allowed, dtype=np.int64)) / count
     weights = []
-    found = [(word, _newest_hits(word, allowed, positions, store, lines)) for word in wanted]
+    low = int(lines.ids[allowed.argmax()])
+    high = int(lines.ids[len(allowed) - 1 - allowed[::-1].argmax()])
+    found = [(word, _newest_hits(word, allowed, low, high, store, lines)) for word in wanted]
     for word, hits in sorted(found, key=lambda item: -len(item[1])):
         rarity = float(np.log1p((count - len(hits) + 0.5) / (len(hits) + 0.5)))
         weights.append(rarity)
@@ -205,9 +205,10 @@ def _score_words(
         # Lines are a sentence long, so that a word's frequency in one is taken as 1.
         length = 1.0 - B + B * lines.lengths[hits] / mean_length
         gain = rarity * (K1 + 1.0) / (1.0 + K1 * length) * lines.weights[hits]
-        best = np.zeros(len(scores.words))
-        np.maximum.at(best, lines.segments[hits], gain)
-        scores.words += best
+        held, place = np.unique(lines.segments[hits], return_inverse=True)
+        best = np.zeros(len(held))
+        np.maximum.at(best, place, gain)
+        scores.words[held] += best
         scores.hits.append((word, lines.segments[hits]))
         # Commonest first, so that the rarest word's line stands in the end.
         order = np.argsort(gain, kind="stable")
@@ -216,14 +217,10 @@ def _score_words(
 
 
 def _newest_hits(
-    word: str,
-    allowed: NDArray[np.bool_],
-    positions: NDArray[np.int64],
-    store: Store,
-    lines: Lines,
+    word: str, allowed: NDArray[np.bool_], low: int, high: int, store: Store, lines: Lines
 ) -> NDArray[np.int64]:
-    """Positions of the newest :data:`MOST_HITS` allowed lines that hold ``word``."""
-    low, high = int(lines.ids[positions[0]]), int(lines.ids[positions[-1]])
+    """Positions of the newest :data:`MOST_HITS` allowed lines that hold ``word``, with ids in
+    ``[low, high]``."""
     found: list[NDArray[np.int64]] = []
     # Lines not allowed may mingle with the others, so they must not use up the limit.
     while sum(map(len, found)) < MOST_HITS:
