@@ -67,7 +67,7 @@ class SlowFast:
     """
 
     fast_tokens_per_minute: float = 240
-    slow_tokens_per_minute: float = 2400
+    slow_tokens_per_minute: float = 4800
     sampling_stride: int = 1
     fast_frames_per_minute: float = 15
     static_similarity: float | None = None

@@ -79,7 +79,7 @@ class Script:
 MODEL = tiny("llama")
 ACTIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("append"), st.integers(1, 12), st.floats(-3, 4)),
+        st.tuples(st.just("append"), st.integers(2, 12), st.floats(-3, 4)),
         st.tuples(st.just("step"), st.just(0), st.just(0.0)),
         st.tuples(st.just("rebuild"), st.just(0), st.just(0.0)),
         st.tuples(st.just("ask"), st.just(0), st.floats(0, 1)),
