@@ -34,6 +34,14 @@ PHOTOS = {
     "lion": ("gradio", "media_assets/images/lion.jpg"),
     "building": ("sklearn", "datasets/images/china.jpg"),
 }
+OTHER_PHOTOS = {
+    "astronaut": ("skimage", "data/astronaut.png"),
+    "rocket": ("skimage", "data/rocket.jpg"),
+    "coins": ("skimage", "data/coins.png"),
+    "cheetah": ("gradio", "media_assets/images/cheetah1.jpg"),
+    "tower": ("gradio", "media_assets/images/tower.jpg"),
+    "flower": ("sklearn", "datasets/images/flower.jpg"),
+}
 WORDS = ("OPEN", "EXIT", "HOTEL", "TAXI", "BANK", "MUSEUM", "BAKERY", "POLICE", "STATION", "SALE")
 BOARDS = {
     "red": (170, 25, 25),
@@ -89,10 +97,19 @@ def _path(package: str, name: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def _read(package: str, name: str) -> NDArray[np.uint8]:
+    image = cv2.imread(str(_path(package, name)), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def texture(name: str) -> NDArray[np.uint8]:
+    """A photograph of a surface, RGB."""
+    return _read("skimage", f"data/{name}")
+
+
 def photo(name: str) -> NDArray[np.uint8]:
     """A photograph, RGB, cut square around its middle."""
-    image = cv2.imread(str(_path(*PHOTOS[name])), cv2.IMREAD_COLOR)
-    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = _read(*(PHOTOS | OTHER_PHOTOS)[name])
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -149,10 +166,10 @@ class World:
 
     def _wall(self) -> NDArray[np.uint8]:
         name = str(self._rng.choice(["brick.png", "gravel.png", "grass.png"]))
-        texture = cv2.imread(str(_path("skimage", f"data/{name}")), cv2.IMREAD_GRAYSCALE)
+        surface = texture(name)[..., 0]
         rows, columns = CANVAS
-        tiles = (rows // texture.shape[0] + 1, columns // texture.shape[1] + 1)
-        wall = np.tile(texture, tiles)[:rows, :columns].astype(np.float32)
+        tiles = (rows // surface.shape[0] + 1, columns // surface.shape[1] + 1)
+        wall = np.tile(surface, tiles)[:rows, :columns].astype(np.float32)
         wall = 110 + 0.35 * (wall - wall.mean())
         tint = self._rng.uniform(0.9, 1.1, 3)
         return np.clip(wall[..., None] * tint, 0, 255).astype(np.uint8)

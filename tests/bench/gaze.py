@@ -13,15 +13,23 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import cv2
 import numpy as np
+import torch
 
 from memory.segment import Segment
+from models.compression.foveated import foveate
+from models.gaze.fixations import PRESETS, detect
+from models.gaze.fixations import Fixation as Rest
+from models.gaze.geometry import NEON
 from models.media import Frame, GazeSample
-from models.vision.objects import CERTAIN, ObjectClassifier
+from models.reasoning.multimodal.visual import VisualFeatures
+from models.vision.objects import CERTAIN, ObjectClassifier, _body
 from models.vision.text_reader import TextReader
 from pipeline.gaze import GazeWatcher, Namer
 from pipeline.gaze_questions import History, history, reply
-from tests.gaze_world import VIEW, Asked, World
+from pipeline.sources.gaze import open_gaze
+from tests.gaze_world import OTHER_PHOTOS, PHOTOS, VIEW, WORDS, Asked, World, photo, texture
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -106,6 +114,187 @@ def table(scores: dict[str, dict[str, list[float]]], ways: tuple[str, ...]) -> N
     print(f"{'mean of the kinds':24} {'':4} {cells}")
 
 
+SIDE = 32
+"""Pixels of a token's side: what Qwen3-VL gives one token after merging."""
+
+GRID = (30, 40)
+OFF = 1.5
+"""Degrees by which the gaze is off in each direction, as head-worn trackers are."""
+
+
+def foveated(each: int = 60) -> None:
+    """How often what was fixated survives, at a quarter of the tokens.
+
+    Text: small words on photographs; every token is drawn as a 32 x 32 picture of its piece,
+    all the detail that a token of the full picture has; a word survives if it is then read
+    right. Objects: small photographs; every token is the mean of the network's features over
+    its piece; an object survives if the token at its middle is nearest to the right one of 12
+    in a gallery seen elsewhere at that size.
+
+    Args:
+        each: pictures of each size.
+    """
+    rng = np.random.default_rng(5)
+    print(f"{'what':12} {'px':>4} {'n':>4} " + " ".join(f"{way:>19}" for way in WAYS) + "  ratio")
+    for pixels in (5, 6, 7, 8, 10, 12):
+        _row("text", pixels, survival_of_text(each, pixels, rng))
+    for pixels in (16, 24, 32, 48, 64):
+        _row("object", pixels, survival_of_objects(each, pixels, rng))
+
+
+def _row(what: str, pixels: int, found: dict[str, list[bool]]) -> None:
+    n = len(found["full"])
+    shares = [float(np.mean(found[way])) for way in WAYS]
+    cells = " ".join(f"{100 * share:18.0f}%" for share in shares)
+    # Of none at all, less than one in 2n is assumed.
+    ratio = shares[2] / max(shares[1], 1 / (2 * n))
+    print(f"{what:12} {pixels:4} {n:4} {cells} {ratio:6.1f}", flush=True)
+
+
+def _pieces(features: VisualFeatures, x: float, y: float, way: str) -> list[list[int]]:
+    height, width = GRID
+    if way == "full":
+        return [[0, r, c, r + 1, c + 1] for r in range(height) for c in range(width)]
+    if way == "uniform":
+        return [[0, r, c, r + 2, c + 2] for r in range(0, height, 2) for c in range(0, width, 2)]
+    rest = Rest(0.0, 1.0, x, y)
+    found = foveate(features, [rest], height * width // 4).pieces
+    if way == "foveated, elsewhere":
+        rest = Rest(0.0, 1.0, (x + 0.5) % 1, (y + 0.5) % 1)
+        found = foveate(features, [rest], height * width // 4).pieces
+    return found.tolist()
+
+
+WAYS = ("full", "uniform", "foveated", "foveated, elsewhere")
+
+
+def _drawn_from(
+    image: np.ndarray, pieces: list[list[int]], box: tuple[int, int, int, int]
+) -> np.ndarray:
+    """The part of a picture inside ``box`` (pixels) as its tokens have it."""
+    shown = np.zeros_like(image)
+    for _, top, left, bottom, right in pieces:
+        outside = bottom * SIDE <= box[1] or top * SIDE >= box[3]
+        if outside or right * SIDE <= box[0] or left * SIDE >= box[2]:
+            continue
+        part = image[top * SIDE : bottom * SIDE, left * SIDE : right * SIDE]
+        token = cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        size = part.shape[1], part.shape[0]
+        shown[top * SIDE : bottom * SIDE, left * SIDE : right * SIDE] = cv2.resize(
+            token, size, interpolation=cv2.INTER_CUBIC
+        )
+    return shown[box[1] : box[3], box[0] : box[2]]
+
+
+def survival_of_text(count: int, pixels: int, rng: np.random.Generator) -> dict[str, list[bool]]:
+    reader = TextReader()
+    size = GRID[1] * SIDE, GRID[0] * SIDE
+    grounds = [cv2.resize(photo(name), size) for name in PHOTOS]
+    blank = VisualFeatures(torch.zeros(1, *GRID, 1), (0.5,))
+    found: dict[str, list[bool]] = {way: [] for way in WAYS}
+    for _ in range(count):
+        word = str(rng.choice(WORDS)) + " " + str(rng.integers(10, 100))
+        scale = pixels / 21  # a capital of this face is 21 pixels high at scale 1
+        (w, h), _ = cv2.getTextSize(word, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        image = grounds[int(rng.integers(len(grounds)))].copy()
+        left, top = int(rng.integers(0, size[0] - w - 20)), int(rng.integers(0, size[1] - h - 20))
+        image[top : top + h + 12, left : left + w + 12] = (240, 238, 230)
+        at = (left + 6, top + 6 + h)
+        cv2.putText(image, word, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (25, 25, 30), 1, cv2.LINE_AA)
+        x = (left + w / 2 + 6) / size[0] + rng.normal(0, OFF) / NEON.horizontal
+        y = (top + h / 2 + 6) / size[1] + rng.normal(0, OFF) / NEON.vertical
+        for way in WAYS:
+            box = left, top, left + w + 12, top + h + 12
+            line = _drawn_from(image, _pieces(blank, x, y, way), box)
+            ((read, _),) = reader.recognise([line])
+            found[way].append(read.replace(" ", "") == word.replace(" ", ""))
+    return found
+
+
+def survival_of_objects(count: int, pixels: int, rng: np.random.Generator) -> dict[str, list[bool]]:
+    classifier = ObjectClassifier()
+    size = GRID[1] * SIDE, GRID[0] * SIDE
+    things = [
+        cv2.resize(photo(name), (pixels, pixels), interpolation=cv2.INTER_AREA)
+        for name in (*PHOTOS, *OTHER_PHOTOS)
+    ]
+    grounds = [cv2.resize(texture(f"{name}.png"), size) for name in ("brick", "gravel", "grass")]
+
+    def features(ground: np.ndarray, thing: np.ndarray, left: int, top: int) -> VisualFeatures:
+        image = ground.copy()
+        image[top : top + pixels, left : left + pixels] = thing
+        batch = torch.from_numpy((image.astype(np.float32) - 127) / 128)[None].permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            maps = _body(classifier._model, batch)
+        return VisualFeatures(maps.permute(0, 2, 3, 1).float(), (0.5,))
+
+    gallery = []
+    for thing in things:
+        middle = (GRID[1] // 2 * SIDE + SIDE // 2, GRID[0] // 2 * SIDE + SIDE // 2)
+        grid = features(grounds[0], thing, middle[0] - pixels // 2, middle[1] - pixels // 2)
+        gallery.append(grid.tokens[0, GRID[0] // 2, GRID[1] // 2])
+    found: dict[str, list[bool]] = {way: [] for way in WAYS}
+    for i in range(count):
+        which = i % len(things)
+        left = int(rng.integers(0, size[0] - pixels))
+        top = int(rng.integers(0, size[1] - pixels))
+        grid = features(grounds[1 + int(rng.integers(2))], things[which], left, top)
+        x, y = (left + pixels / 2) / size[0], (top + pixels / 2) / size[1]
+        row, column = int(y * GRID[0]), int(x * GRID[1])
+        seen_x = x + rng.normal(0, OFF) / NEON.horizontal
+        seen_y = y + rng.normal(0, OFF) / NEON.vertical
+        for way in WAYS:
+            piece = next(
+                p
+                for p in _pieces(grid, seen_x, seen_y, way)
+                if p[1] <= row < p[3] and p[2] <= column < p[4]
+            )
+            token = grid.tokens[0, piece[1] : piece[3], piece[2] : piece[4]].mean((0, 1))
+            alike = torch.cosine_similarity(token[None], torch.stack(gallery))
+            found[way].append(int(alike.argmax()) == which)
+    return found
+
+
+def fixations() -> None:
+    """Events, centres and durations against the maker's on the Neon recording."""
+    track = open_gaze(SHARED / "gaze" / "neon_demo" / "gaze.csv")
+    text = (SHARED / "gaze" / "neon_demo" / "fixations.csv").read_text().splitlines()[1:]
+    origin = 1760676789685918534  # of the first scene frame
+    truth = []
+    for row in text:
+        _, start, end, _, x, y = row.split(",")
+        times = [(int(t) - origin) / 1e9 for t in (start, end)]
+        truth.append(Rest(*times, float(x) / 1600, float(y) / 1200))
+    head = (
+        f"{'preset':12} {'found':>5} {'match':>5} {'F1':>6} {'centre':>8} {'unbiased':>9} {'ms':>6}"
+    )
+    print(head)
+    for name, chosen in PRESETS.items():
+        found = detect(track, chosen)
+        pairs = []
+        free = list(found)
+        for one in truth:
+            for other in free:
+                both = min(one.end, other.end) - max(one.start, other.start)
+                if both >= 0.5 * (max(one.end, other.end) - min(one.start, other.start)):
+                    pairs.append((one, other))
+                    free.remove(other)
+                    break
+        f1 = 2 * len(pairs) / (len(truth) + len(found))
+        if not pairs:
+            print(f"{name:12} {len(found):5} {0:5} {f1:6.3f}")
+            continue
+        dx, dy = np.median([(b.x - a.x, b.y - a.y) for a, b in pairs], axis=0)
+        centre = np.median([NEON.angle(a.x, a.y, b.x, b.y) for a, b in pairs])
+        fair = np.median([NEON.angle(a.x + dx, a.y + dy, b.x, b.y) for a, b in pairs])
+        off = 1000 * np.median([abs(b.duration - a.duration) for a, b in pairs])
+        print(
+            f"{name:12} {len(found):5} {len(pairs):5} {f1:6.3f} {centre:7.2f}° {fair:8.2f}° "
+            f"{off:6.1f}"
+        )
+
+
 if __name__ == "__main__":
-    what = sys.argv[1] if len(sys.argv) > 1 else "questions"
-    {"questions": questions}[what](*(int(n) for n in sys.argv[2:]))
+    runs = {"questions": questions, "foveated": foveated, "fixations": fixations}
+    what = sys.argv[1] if len(sys.argv) > 1 else "fixations"
+    runs[what](*(int(n) for n in sys.argv[2:]))
