@@ -206,7 +206,8 @@ class RollingContext:
 
         Args:
             full: the passage's tokens.
-            brief: what stands for it when it is old (may come later, :meth:`shorten`).
+            brief: what stands for it when it is old (may come later, :meth:`shorten`);
+                without it the passage goes from the context then.
             known_at: stream time in seconds from which the passage may be used.
 
         Returns:
@@ -267,10 +268,9 @@ class RollingContext:
         with self._writing:
             if not self.rebuild_due:
                 return False
-            if self._rebuild is None:
-                self._rebuild = self._rebuilding(0)
-            if next(self._rebuild, _DONE) is _DONE:
-                self._rebuild = None
+            under_way, self._rebuild = self._rebuild or self._rebuilding(0), None
+            if next(under_way, _DONE) is not _DONE:
+                self._rebuild = under_way
             return self._rebuild is not None
 
     def rebuild(self, room: int = 0) -> None:
@@ -280,10 +280,8 @@ class RollingContext:
             room: tokens that must fit afterwards.
         """
         with self._writing:
-            if self._rebuild is None:
-                self._rebuild = self._rebuilding(room)
-            deque(self._rebuild, maxlen=0)
-            self._rebuild = None
+            under_way, self._rebuild = self._rebuild or self._rebuilding(room), None
+            deque(under_way, maxlen=0)
             if not self._buffer.fits(room):
                 deque(self._rebuilding(room), maxlen=0)
 

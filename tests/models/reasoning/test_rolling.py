@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -285,24 +287,48 @@ def test_a_passage_too_long_comes_in_its_brief_form_or_is_refused(llama: Any) ->
 def test_what_broke_off_half_way_is_not_seen_afterwards(llama: Any) -> None:
     script = Script(llama, rolling(llama, chunk=4))
     script.append(6, 1.0)
-    passes = iter([None, RuntimeError("out of memory")])
-
-    def fail(*_: Any) -> None:
-        error = next(passes)
-        if error is not None:
-            raise error
-
-    hook = llama.get_decoder().register_forward_pre_hook(fail)
-    try:
-        with pytest.raises(RuntimeError, match="out of memory"):
-            script.context.append(numbers(6, 50), None, 2.0)
-    finally:
-        hook.remove()
+    with failing(llama, after=1), pytest.raises(RuntimeError, match="out of memory"):
+        script.context.append(numbers(6, 50), None, 2.0)
     script.check(math.inf)
     script.full[1], script.brief[1], script.known_at[1] = [], [], 2.0
     script.append(6, 3.0)
     script.check(math.inf)
     assert [s.key for s in script.context.view().spans] == [0, 2]
+
+
+def test_a_rebuild_that_broke_off_is_begun_anew(llama: Any) -> None:
+    script = Script(llama, rolling(llama, chunk=4))
+    while not script.context.rebuild_due:
+        script.append(6, float(len(script.full)))
+    assert script.context.step()
+    with failing(llama, after=0), pytest.raises(RuntimeError, match="out of memory"):
+        script.context.step()
+    script.check(math.inf)
+    for attempt in (script.context.step, script.context.rebuild):
+        with failing(llama, after=1), pytest.raises(RuntimeError, match="out of memory"):
+            while True:
+                attempt()
+        script.check(math.inf)
+    assert script.context.rebuilds == 0
+    script.append(12, 99.0)
+    assert script.context.rebuilds == 1
+    script.check(math.inf)
+
+
+@contextmanager
+def failing(model: Any, after: int) -> Iterator[None]:
+    """The model's forward pass fails once it has run ``after`` times."""
+    passes = itertools.count()
+
+    def fail(*_: Any) -> None:
+        if next(passes) >= after:
+            raise RuntimeError("out of memory")
+
+    hook = model.get_decoder().register_forward_pre_hook(fail)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 @given(
