@@ -25,6 +25,11 @@ class Turns:
         self._line: deque[threading.Event] = deque()
         self._taken = False
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return len(self._line)
+
     def __enter__(self) -> None:
         with self._lock:
             if not self._taken:

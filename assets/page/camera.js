@@ -27,7 +27,7 @@ export class Camera {
       throw new Error("this page may not use the camera: open it on localhost or with https");
     this.stream = await navigator.mediaDevices.getUserMedia({
       video: { width: { ideal: 1280 }, facingMode: "environment" },
-      audio: { echoCancellation: true, noiseSuppression: true },
+      audio: { echoCancellation: true, noiseSuppression: false, autoGainControl: true },
     });
     if (!this.running) return this.stop();
     const player = $("player");

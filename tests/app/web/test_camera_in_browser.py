@@ -16,7 +16,9 @@ from tests.app.web.visit import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
-# A device that goes white and beeps at the same moment, for a fifth of each second.
+PERIOD = 1.13  # seconds; no multiple of the time between two pictures
+
+# A device that goes white and beeps at the same moment, for a third of each period.
 FLASH_AND_BEEP = """
 navigator.mediaDevices.getUserMedia = async () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 180 });
@@ -29,7 +31,7 @@ navigator.mediaDevices.getUserMedia = async () => {
   tone.start();
   let on = false;
   setInterval(() => {
-    on = performance.now() % 1000 < 200;
+    on = performance.now() % 1130 < 380;
     volume.gain.value = on ? 0.5 : 0;
     pen.fillStyle = on ? "white" : "black";
     pen.fillRect(0, 0, 320, 180);
@@ -66,13 +68,14 @@ class Recorder:
         camera.take_picture, camera.take_sound = picture, sound  # type: ignore[method-assign]
 
     def disagreement(self) -> float:
-        """Seconds by which white pictures are later than beeps, which come once a second."""
+        """Seconds by which white pictures are later than beeps on the whole."""
         beeps = [time for time, level in self.levels if level > 1000]
         whites = [time for time, shade in self.pictures if shade > 200]
         assert len(beeps) > 50
-        assert len(whites) > 2
-        turns = [np.exp(2j * np.pi * np.array(times)).mean() for times in (whites, beeps)]
-        return float(np.angle(turns[0] / turns[1]) / (2 * np.pi))
+        assert len(whites) > 4
+        turn = 2 * np.pi / PERIOD
+        white, beep = (np.exp(1j * turn * np.array(times)).mean() for times in (whites, beeps))
+        return float(np.angle(white / beep) / turn)
 
 
 @pytest.fixture
@@ -113,4 +116,16 @@ def test_picture_and_sound_line_up_and_a_dropped_connection_loses_no_sound(
     tab.page.get_by_text("Stopped at").wait_for()
     tab.ask("What was there?")
     tab.answer("What was there?").wait_for()
+    assert tab.errors == []
+
+
+def test_a_question_can_be_spoken_while_a_key_is_held(tab: Visit, site: Site) -> None:
+    tab.watch_sample(to=9)
+    tab.page.evaluate("document.activeElement.blur()")
+    tab.page.keyboard.down("t")
+    tab.page.get_by_text("Listening").wait_for()
+    tab.page.wait_for_timeout(900)
+    tab.page.keyboard.up("t")
+    tab.page.locator("#chat .user", has_text="five photographs").wait_for()
+    tab.answer("You asked").wait_for()
     assert tab.errors == []

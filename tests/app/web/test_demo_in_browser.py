@@ -188,7 +188,7 @@ def test_the_page_has_no_serious_barriers(visit, site: Site) -> None:
 
 
 def barriers(tab: Visit) -> list[str]:
-    tab.page.get_by_label("Question").wait_for()
+    tab.page.locator("#question").wait_for()
     tab.page.add_script_tag(path=AXE)
     told = tab.page.evaluate("axe.run()")["violations"]
     return [f"{v['id']}: {v['help']}" for v in told if v["impact"] in {"serious", "critical"}]
