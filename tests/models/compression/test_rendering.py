@@ -14,6 +14,7 @@ from models.reasoning.multimodal.family import Clip
 from models.reasoning.multimodal.qwen import Qwen3VL, Qwen25VL
 from models.reasoning.multimodal.visual import VisualFeatures, VisualTokens
 from tests.models.reasoning.multimodal.tiny import frames, tiny
+from tests.models.reasoning.test_context import one_thread as one_thread
 
 FRAMES = 8
 

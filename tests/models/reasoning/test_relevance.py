@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from models.reasoning.attention import NAME
 from models.reasoning.context import StreamingContext
 from models.reasoning.relevance import attention_shares, relevance
 from tests.models.reasoning.test_context import FAMILIES, numbers, tiny
+from tests.models.reasoning.test_context import one_thread as one_thread
 
 
 @pytest.fixture(params=FAMILIES, scope="module")
@@ -32,7 +34,7 @@ def test_shares_are_those_of_the_library_s_own_attention(model: Any, chunk: int)
         with torch.inference_mode():
             weights = model(torch.tensor([past + question]), output_attentions=True).attentions
     finally:
-        model.set_attn_implementation("onlooker")
+        model.set_attn_implementation(NAME)
     for layer, given in enumerate(weights):
         to_past = given[0, :, 30:, :30]
         to_past = to_past / to_past.sum(-1, keepdim=True)

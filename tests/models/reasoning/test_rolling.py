@@ -19,6 +19,7 @@ from models.reasoning.context import ContextFull, StreamingContext, Tokens
 from models.reasoning.gate import PriorityGate
 from models.reasoning.rolling import Entry, RollingContext, consolidate
 from tests.models.reasoning.test_context import TOLERANCE, numbers, plain, tiny
+from tests.models.reasoning.test_context import one_thread as one_thread
 
 HEAD = [3, 1, 4]
 QUESTION = [9, 2, 6, 5]
@@ -27,15 +28,6 @@ QUESTION = [9, 2, 6, 5]
 @pytest.fixture(scope="module")
 def llama() -> Any:
     return MODEL
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """For models this small a second thread costs more than it does."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def rolling(model: Any, capacity: int = 64, chunk: int = 8, **options: Any) -> RollingContext:
