@@ -119,7 +119,8 @@ def photo(name: str) -> NDArray[np.uint8]:
 class World:
     """One wall and one walk of the gaze over it, drawn from ``seed``."""
 
-    def __init__(self, seed: int, dwells: int = 13) -> None:
+    def __init__(self, seed: int, dwells: int = 13, noise: float = 3.0) -> None:
+        self._noise = noise
         self._rng = np.random.default_rng(seed)
         self.canvas = self._wall()
         self.items = self._hang()
@@ -144,9 +145,24 @@ class World:
         patch = cv2.getRectSubPix(
             self.canvas, (WIDTH, HEIGHT), (left + WIDTH / 2 - 0.5, top + HEIGHT / 2 - 0.5)
         )
+        if not self._noise:
+            return patch
         rng = np.random.default_rng(int(time * 1000))
-        noise = rng.normal(0, 3, (HEIGHT, WIDTH, 1))
+        noise = rng.normal(0, self._noise, (HEIGHT, WIDTH, 1))
         return np.clip(patch + noise, 0, 255).astype(np.uint8)
+
+    def at(self, time: float, x: float, y: float) -> Item | None:
+        """What hangs at a normalised point of the camera's picture."""
+        left, top = self.corner(time)
+        across, down = left + x * WIDTH, top + y * HEIGHT
+        return next(
+            (
+                item
+                for item in self.items
+                if item.box[0] <= across <= item.box[2] and item.box[1] <= down <= item.box[3]
+            ),
+            None,
+        )
 
     def corner(self, time: float) -> tuple[float, float]:
         """Left and top of the camera's picture on the canvas."""
