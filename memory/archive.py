@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.codec import decode_observation
+from memory.codec import decode_observation, decode_vector, shrink_vector
 from memory.segment import Observation, Segment
 from memory.store import Store, remove_lines
 
@@ -159,7 +159,7 @@ class Archive:
                 "WHERE o.segment BETWEEN ? AND ? AND o.kind != 'note'",
                 (segments[0], segments[-1]),
             ):
-                vector = np.frombuffer(blob, dtype=np.float16)
+                vector = decode_vector(blob)
                 found.setdefault(segment, []).append((weight, vector))
         return found
 
@@ -240,23 +240,19 @@ class Archive:
             )
             _mark(write, episode, step)
 
-    def drop_vectors(self, episode: Episode, step: int) -> list[int]:
-        """Remove the embeddings of an episode; the ids of the lines that had one."""
-        among = (
-            "(SELECT o.id FROM observations o WHERE o.segment BETWEEN ? AND ? "
-            "AND o.weight IS NOT NULL)"
-        )
-        span = (episode.first, episode.last)
-        with self._store.writing("let old embeddings go") as write:
-            lines = [
-                row[0]
-                for row in write.execute(
-                    f"SELECT observation FROM vectors WHERE observation IN {among}", span
-                )
-            ]
-            write.execute(f"DELETE FROM vectors WHERE observation IN {among}", span)
+    def shrink_vectors(self, episode: Episode, step: int) -> None:
+        """Write the embeddings of an episode in half the bytes."""
+        with self._store.writing("let old embeddings shrink") as write:
+            found = write.execute(
+                "SELECT observation, vector FROM vectors WHERE observation IN "
+                "(SELECT id FROM observations WHERE segment BETWEEN ? AND ?)",
+                (episode.first, episode.last),
+            ).fetchall()
+            write.executemany(
+                "UPDATE vectors SET vector = ? WHERE observation = ?",
+                [(shrink_vector(blob), id_) for id_, blob in found],
+            )
             _mark(write, episode, step)
-        return lines
 
 
 _FIRST = (

@@ -150,6 +150,36 @@ def decode_observation(kind: str, payload: str) -> Observation:
     return observation
 
 
+def encode_vector(vector: NDArray[Any]) -> bytes:
+    """An embedding ``(D,)`` as ``float16``."""
+    return np.asarray(vector, dtype=np.float16).tobytes()
+
+
+def shrink_vector(blob: bytes) -> bytes:
+    """The same embedding in about half the bytes: signed bytes and their scale.
+
+    No value changes its sign. What has been shrunk already is left as it is.
+    """
+    if len(blob) % 2:
+        return blob
+    vector = np.frombuffer(blob, dtype=np.float16).astype(np.float32)
+    scale = np.float16(max(float(np.abs(vector).max()), 1e-6) / 127)
+    least = np.maximum(np.rint(np.abs(vector) / np.float32(scale)), 1)
+    small = (np.sign(vector) * np.minimum(least, 127)).astype(np.int8)
+    # An odd length tells it from float16; the first byte says where the values begin.
+    begin = 3 if len(vector) % 2 == 0 else 4
+    return bytes([begin]) + scale.tobytes() + bytes(begin - 3) + small.tobytes()
+
+
+def decode_vector(blob: bytes) -> NDArray[np.float16]:
+    """The embedding ``(D,)`` that either of the two wrote."""
+    if len(blob) % 2 == 0:
+        return np.frombuffer(blob, dtype=np.float16)
+    scale = np.frombuffer(blob[1:3], dtype=np.float16).astype(np.float32)
+    values: NDArray[np.float16] = np.frombuffer(blob[blob[0] :], dtype=np.int8) * scale
+    return values.astype(np.float16)
+
+
 def encode_features(features: NDArray[np.float16], times: Sequence[float]) -> bytes:
     """Features ``(T, H, W, D)`` and their times as one safetensors blob."""
     tensors: dict[str, NDArray[Any]] = {

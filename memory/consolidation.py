@@ -13,7 +13,7 @@ step  what goes
       rested on nothing named, the times of single words, and thumbnails but one a minute and
       those of segments that were asked about
 2     of an episode: thumbnails but one in ten minutes, and those asked about
-3     of an episode: embeddings, so that it is found by its words alone
+3     of an episode: half the bytes of its embeddings (eight bits a value are left)
 ====  =====================================================================================
 
 What never goes: every segment with its times; words spoken and read, with theirs; notes; the
@@ -95,13 +95,12 @@ def consolidate(
     budget: int,
     steps: int,
     removed: Callable[[Sequence[int]], None],
-    unembedded: Callable[[Sequence[int]], None],
 ) -> Consolidated:
     """One step: gather what is settled at stream time ``now``, then fade until the file holds
     at most ``budget`` bytes, in at most ``steps`` transactions.
 
     Args:
-        removed, unembedded: told the ids of lines that were removed, or lost their vectors.
+        removed: told the ids of lines that were removed.
 
     Raises:
         StoreError: the session cannot be written. What had been done before stays done.
@@ -117,8 +116,7 @@ def consolidate(
             break
         done = _drop_features(archive, now, asked)
         if not done and (episode := _next_to_fade(archive, asked)) is not None:
-            lines = _fade(archive, episode, asked)
-            (unembedded if episode.faded + 1 == LAST_STEP else removed)(lines)
+            removed(_fade(archive, episode, asked))
             done = 1
         if not done:
             return Consolidated(gathered, days, faded, archive.bytes_used(), over, more)
@@ -214,10 +212,11 @@ def _importance(episode: Episode, asked: frozenset[int]) -> float:
 
 
 def _fade(archive: Archive, episode: Episode, asked: frozenset[int]) -> list[int]:
-    """Take the next step with one episode; the ids of the lines that it changes for finding."""
+    """Take the next step with one episode; the ids of the lines that it removed."""
     step = episode.faded + 1
     if step == LAST_STEP:
-        return archive.drop_vectors(episode, step)
+        archive.shrink_vectors(episode, step)
+        return []
     drop: list[int] = []
     rewrite: dict[int, str] = {}
     if step == 1:

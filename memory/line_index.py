@@ -145,11 +145,6 @@ class LineIndex:
             if self._dead > max(_BATCH, _DEAD_SHARE * len(self._ids)):
                 self._compact()
 
-    def forget_vectors(self, ids: Iterable[int]) -> None:
-        """Find these lines by their words alone from now on."""
-        with self._lock:
-            self._embedded.view()[self._positions(ids)] = False
-
     def snapshot(self) -> Lines:
         """The lines as they are now; costs nothing, whatever their number."""
         with self._lock:

@@ -192,7 +192,6 @@ class Memory:
                 budget,
                 steps,
                 self._index.remove,
-                self._index.forget_vectors,
             )
 
     def statistics(self) -> Statistics:

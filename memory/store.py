@@ -26,8 +26,10 @@ from memory.codec import (
     NOTE_WEIGHT,
     decode_features,
     decode_observation,
+    decode_vector,
     encode_features,
     encode_observation,
+    encode_vector,
     entries,
     kind_of,
     text_of,
@@ -248,7 +250,7 @@ class Store:
                     turn.answer,
                     float(turn.known_at),
                     _json(turn.segments),
-                    None if vector is None else np.asarray(vector, dtype=np.float16).tobytes(),
+                    None if vector is None else encode_vector(vector),
                 ),
             )
 
@@ -321,7 +323,7 @@ class Store:
         for time, question, answer, known_at, segments, blob in reversed(found):
             answered = None if known_at is None or known_at == time else known_at
             turn = Turn(time, question, answer, answered, tuple(json.loads(segments)))
-            turns.append((turn, None if blob is None else np.frombuffer(blob, dtype=np.float16)))
+            turns.append((turn, None if blob is None else decode_vector(blob)))
         return turns
 
     def asked_about(self, until: float | None = None) -> frozenset[int]:
@@ -349,7 +351,7 @@ class Store:
                 "FROM observations o LEFT JOIN vectors v ON v.observation = o.id "
                 "WHERE o.weight IS NOT NULL ORDER BY o.id"
             ):
-                vector = None if blob is None else np.frombuffer(blob, dtype=np.float16)
+                vector = None if blob is None else decode_vector(blob)
                 until = math.inf if replaced_at is None else replaced_at
                 yield Row(id_, segment, known_at, len(text.split()), weight, vector, until)
 
@@ -373,7 +375,7 @@ class Store:
         """Embeddings of the named lines, where they have one."""
         with self.reading() as read:
             return {
-                id_: np.frombuffer(blob, dtype=np.float16)
+                id_: decode_vector(blob)
                 for id_, blob in read.execute(
                     "SELECT observation, vector FROM vectors "
                     "WHERE observation IN (SELECT value FROM json_each(?))",
@@ -501,7 +503,7 @@ def _insert(
     if weight is not None:
         write.execute("INSERT INTO words(rowid, text) VALUES (?, ?)", (id_, text))
         if vector is not None:
-            write.execute("INSERT INTO vectors VALUES (?, ?)", (id_, vector.tobytes()))
+            write.execute("INSERT INTO vectors VALUES (?, ?)", (id_, encode_vector(vector)))
     return Row(id_, segment, known_at, len(text.split()), weight or 0.0, vector)
 
 

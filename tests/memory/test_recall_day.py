@@ -73,7 +73,7 @@ def test_facts_are_recalled_when_detail_has_faded(lived: tuple[Memory, Day]) -> 
     memory, today = lived
     end = HOURS * 3600.0
     lines = memory.statistics().lines
-    while any(node.faded < 2 for node in memory.timeline(levels=(1,))) or not memory.timeline(
+    while any(node.faded < 3 for node in memory.timeline(levels=(1,))) or not memory.timeline(
         levels=(1,)
     ):
         memory.consolidate(end, 0, steps=1)

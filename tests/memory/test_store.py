@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from memory import session_file
+from memory.codec import decode_vector, encode_vector, shrink_vector
 from memory.segment import (
     Fixation,
     Gap,
@@ -112,6 +113,21 @@ def test_a_note_replaces_the_one_before_it_and_can_be_found(path: Path) -> None:
     with pytest.raises(StoreError, match="no segment 4"):
         store.write_note(4, Note(0.0, 1.0, "nothing"))
     store.close()
+
+
+@pytest.mark.parametrize("size", [64, 65])
+def test_a_shrunk_embedding_keeps_its_signs_and_its_direction(size: int) -> None:
+    vector = np.random.default_rng(1).standard_normal(size).astype(np.float16)
+    vector[3] = 1e-4
+    vector /= np.linalg.norm(vector.astype(np.float32))
+    whole = encode_vector(vector)
+    small = shrink_vector(whole)
+    assert len(small) < 0.6 * len(whole)
+    np.testing.assert_array_equal(decode_vector(whole), vector)
+    again = decode_vector(small)
+    np.testing.assert_array_equal(again > 0, vector > 0)
+    assert float(again.astype(np.float32) @ vector.astype(np.float32)) > 0.998
+    assert shrink_vector(small) == small
 
 
 def test_turns_are_kept_with_their_times(path: Path) -> None:
