@@ -248,9 +248,12 @@ class Archive:
                 "(SELECT id FROM observations WHERE segment BETWEEN ? AND ?)",
                 (episode.first, episode.last),
             ).fetchall()
+            # Taken out and put back: shortened in place, they would leave half-empty pages.
+            ids = [(id_,) for id_, _ in found]
+            write.executemany("DELETE FROM vectors WHERE observation = ?", ids)
             write.executemany(
-                "UPDATE vectors SET vector = ? WHERE observation = ?",
-                [(shrink_vector(blob), id_) for id_, blob in found],
+                "INSERT INTO vectors VALUES (?, ?)",
+                [(id_, shrink_vector(blob)) for id_, blob in found],
             )
             _mark(write, episode, step)
 
