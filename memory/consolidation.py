@@ -132,6 +132,8 @@ def _gather(archive: Archive, now: float) -> tuple[int, bool]:
     lines = archive.vectors_of([segment.index for segment in settled])
     scenes = [scene(segment, lines.get(segment.index, ())) for segment in settled]
     found = list(episodes(scenes))
+    if not found and len(scenes) == _BATCH:  # very short segments: cut by number instead
+        found = [scenes]
     asked = archive.asked_about()
     archive.add(1, [_episode(run, asked) for run in found])
     return len(found), len(settled) == _BATCH

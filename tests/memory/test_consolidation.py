@@ -195,6 +195,16 @@ def test_the_index_is_written_anew_when_many_lines_are_gone(
     assert memory.recall("topic number 12", 500.0)[0].segment.index == 12
 
 
+def test_very_short_segments_are_gathered_too(
+    monkeypatch: pytest.MonkeyPatch, memory: Memory
+) -> None:
+    monkeypatch.setattr("memory.consolidation._BATCH", 16)
+    for index in range(40):
+        memory.append(Segment(index, 0.1 * index, 0.1 * index + 0.1, (), "scene"))
+    settle(memory, 1000.0)
+    assert [n.segments for n in memory.timeline(levels=(1,))] == [16, 16]
+
+
 # Where episodes begin
 
 

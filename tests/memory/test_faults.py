@@ -43,6 +43,8 @@ def test_no_segment_is_lost_to_a_kill_at_any_of_fifty_moments(tmp_path: Path) ->
         assert memory.recall("sentence number 7", 1e6)[0].segment.index == 7
         with memory._store.reading() as read:
             assert read.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        with memory._store.writing("check the index of words") as write:
+            write.execute("INSERT INTO words(words) VALUES ('integrity-check')")
 
 
 def test_a_full_disk_while_detail_fades_is_told_and_the_session_goes_on(tmp_path: Path) -> None:
