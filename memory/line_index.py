@@ -139,6 +139,7 @@ class LineIndex:
     def remove(self, ids: Iterable[int]) -> None:
         """Forget lines that the store no longer holds."""
         with self._lock:
+            self._looked_at = True
             places = self._positions(ids)
             self._known_at.view()[places] = np.inf
             self._dead += len(places)

@@ -186,13 +186,9 @@ class Memory:
             StoreError: the session cannot be written; what was done before stays done.
         """
         with self._consolidating:
-            return consolidate(
-                Archive(self._store),
-                now,
-                budget,
-                steps,
-                self._index.remove,
-            )
+            done = consolidate(Archive(self._store), now, budget, steps, self._index.remove)
+            self._index.release()
+            return done
 
     def statistics(self) -> Statistics:
         """How much is held now."""

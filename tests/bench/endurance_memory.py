@@ -46,7 +46,11 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def resident() -> tuple[float, float]:
-    """MB of the process that are in memory, and those among them that no file stands behind."""
+    """MB of the process that are in memory, and those among them that no file stands behind.
+
+    Taken between questions: one looks at all lines of the index, which are given back with the
+    next segment.
+    """
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return tuple(int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon"))  # type: ignore[return-value]
 
@@ -101,7 +105,7 @@ def live(path: Path, hours: float, budget: int, report: bool = False) -> Lived:
             memory.write_note(index, note)
             if now % 60 == 0:
                 memory.consolidate(now, budget)
-            if now % 600 == 0:
+            if now % 600 == 300:
                 found = memory.recall(f"Who spoke of word{rng.randrange(99)}?", now)
                 answer = Turn(now, "Who spoke?", "Somebody.", segments=(found[0].segment.index,))
                 memory.remember(answer)
