@@ -11,25 +11,32 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from memory.segment import Segment
+from memory.segment import Fixation, Segment
 from models.compression.foveated import foveate
 from models.gaze.fixations import PRESETS, detect
 from models.gaze.fixations import Fixation as Rest
 from models.gaze.geometry import NEON
 from models.media import Frame, GazeSample
 from models.reasoning.multimodal.visual import VisualFeatures
+from models.reasoning.reasoner import Evidence
 from models.vision.objects import CERTAIN, ObjectClassifier, _body
 from models.vision.text_reader import TextReader
+from pipeline.evidence import passage
 from pipeline.gaze import GazeWatcher, Namer
-from pipeline.gaze_questions import History, history, reply
+from pipeline.gaze_questions import history, reply
 from pipeline.sources.gaze import open_gaze
 from tests.gaze_world import OTHER_PHOTOS, PHOTOS, VIEW, WORDS, Asked, World, photo, texture
+
+Choose = Callable[[Asked, list[Segment]], tuple[float, ...]]
+"""Probabilities of a question's options by what segments hold."""
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -67,10 +74,6 @@ class Seen:
         return [Segment(0, 0.0, world.duration, ordered, "end")]
 
 
-def without_gaze(known: History) -> History:
-    return History((), known.views)
-
-
 def right(asked: Asked, probabilities: tuple[float, ...] | None) -> float:
     """1 or 0; where nothing can be told, what guessing is worth."""
     if not probabilities:
@@ -80,27 +83,50 @@ def right(asked: Asked, probabilities: tuple[float, ...] | None) -> float:
     return (asked.right in winners) / len(winners)
 
 
-def questions(worlds: int = 4) -> None:
-    senses = (ObjectClassifier(), TextReader())
-    seen = Seen(senses)
+def questions(worlds: int = 3, choose: Choose | None = None) -> None:
+    """Accuracy by kind of question. Where the records of gaze tell nothing, ``choose`` is
+    asked, or a guess is counted."""
+    seen = Seen((ObjectClassifier(), TextReader()))
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     began = time.perf_counter()
     made = [World(seed) for seed in range(worlds + 1)]
     for index in range(worlds):
         world, stranger = made[index], made[index + 1]
         ways = {"gaze": seen.watch(world, None), "shuffled": seen.watch(world, stranger)}
+        ways["none"] = [blind(segment) for segment in ways["gaze"]]
         for asked in world.questions():
-            for way in ("gaze", "none", "shuffled"):
-                segments = ways["gaze" if way == "none" else way]
+            scores[asked.kind]["chance"].append(1 / len(asked.options))
+            for way, segments in ways.items():
                 known = history(segments, asked.time, CERTAIN)
-                if way == "none":
-                    known = without_gaze(known)
                 said = reply(asked.question, known, asked.time, asked.options)
-                worth = right(asked, None if said is None else said.probabilities)
-                scores[asked.kind][way].append(worth)
-                scores[asked.kind]["chance"].append(1 / len(asked.options))
+                likely = said.probabilities if said is not None else ()
+                if not likely and choose is not None:
+                    likely = choose(asked, segments)
+                scores[asked.kind][way].append(right(asked, likely))
     table(scores, ("chance", "none", "gaze", "shuffled"))
     print(f"{worlds} worlds, {seen.runs} namings, {time.perf_counter() - began:.0f} s")
+
+
+def blind(segment: Segment) -> Segment:
+    """The segment without its fixations."""
+    kept = tuple(o for o in segment.observations if not isinstance(o, Fixation))
+    return replace(segment, observations=kept)
+
+
+def engine(worlds: int = 1) -> None:
+    from app.home import home
+    from models.reasoning.embedded import EmbeddedModel
+    from models.text.embedding import SentenceEmbedder
+
+    reasoner = EmbeddedModel.load(home()).reasoner(SentenceEmbedder())
+
+    def choose(asked: Asked, segments: list[Segment]) -> tuple[float, ...]:
+        known = [segment.as_of(asked.time) for segment in segments]
+        passages = tuple(passage(s, CERTAIN) for s in known if s is not None)
+        evidence = Evidence(asked.time, passages)
+        return tuple(reasoner.choose(asked.question, asked.options, evidence)[0])
+
+    questions(worlds, choose)
 
 
 def table(scores: dict[str, dict[str, list[float]]], ways: tuple[str, ...]) -> None:
@@ -295,6 +321,6 @@ def fixations() -> None:
 
 
 if __name__ == "__main__":
-    runs = {"questions": questions, "foveated": foveated, "fixations": fixations}
+    runs = {"questions": questions, "engine": engine, "foveated": foveated, "fixations": fixations}
     what = sys.argv[1] if len(sys.argv) > 1 else "fixations"
     runs[what](*(int(n) for n in sys.argv[2:]))
