@@ -163,8 +163,7 @@ def build(service: Service) -> FastAPI:
 
     @app.post("/sessions", tags=["sessions"], status_code=201, summary="Watch something")
     def start(body: Start, request: Request) -> dict[str, object]:
-        allowed = service.rules.may_name_files(request.headers)
-        wanted = door.wanted(body.source, service.sample, service.rules, allowed)
+        wanted = door.wanted(body.source, service.sample, service.rules, request.headers)
         room = rooms.open(wanted, body.ticket)
         if not room.live:
             room.playhead.play()
@@ -321,11 +320,11 @@ def build(service: Service) -> FastAPI:
         status_code=201,
         summary="Be told when something happens",
     )
-    def stand(session: str, body: Wait) -> dict[str, object]:
+    def stand(session: str, body: Wait, request: Request) -> dict[str, object]:
         room = room_of(session)
         webhook = None
         if body.webhook:
-            private = service.rules.allow_private
+            private = service.rules.may_reach_private(request.headers)
             webhook = Webhook(body.webhook, body.secret, allow_private=private)
         return {"number": room.stand(body.question, webhook)}
 
@@ -370,7 +369,8 @@ async def _events(room: Room, after: int | None) -> AsyncIterator[str]:
         events = room.session.events(after or 0)
         if after is None:
             events = events[-RECENT:]
-        yield _message("hello", {"epoch": room.epoch, "started_at": room.started_at})
+        certain = room.engine.senses.certain_above
+        yield _message("hello", {"epoch": room.epoch, "certain_above": certain})
         next_figures = 0.0
         while not room.closed:
             for event in events:

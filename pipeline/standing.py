@@ -65,9 +65,10 @@ _BY_SIGHT = re.compile(
     r"\b(see|sees|seen|look|looks|watch|visible|picture|screen|shown)\b", re.IGNORECASE
 )
 _LITTLE = (
-    "again appear appeared appears come comes discuss discussed enters first heard hears mentions "
-    "name new phrase picture read reads said says screen seen sees speak speaks spoken talking "
-    "talks text time visible word words write writes written"
+    "again appear appeared appears come comes discuss discussed enters everybody first heard "
+    "hears mentioned mentions name new nobody people person phrase picture read reads said says "
+    "screen seen sees somebody speak speaks spoken talking talks text time visible word words "
+    "write writes written"
 )
 _TELLS_LITTLE = frozenset(_LITTLE.split(" "))
 

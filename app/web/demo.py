@@ -231,8 +231,7 @@ def page(service: Service) -> gr.Blocks:
             return begin
 
         def named(source: str, request: gr.Request) -> Wanted:
-            allowed = service.rules.may_name_files(request.headers)
-            return door.wanted(source, service.sample, service.rules, allowed)
+            return door.wanted(source, service.sample, service.rules, request.headers)
 
         starts = [
             (sample.click, lambda given, request: named("sample", request), session),
@@ -497,7 +496,6 @@ _STAGE = """
     <video id="player" playsinline controls preload="auto" aria-label="The stream"></video>
     <img id="pictures" alt="The latest picture of the stream" hidden>
     <canvas id="overlay" aria-hidden="true"></canvas>
-    <p id="caption" aria-hidden="true"></p>
   </div>
   <div id="drawn" role="group" aria-label="Drawn on the picture">
     <button type="button" data-draw="text" aria-pressed="true">Text</button>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from app.web.addresses import AddressError, resolve
@@ -15,8 +16,11 @@ MEDIA = tuple(_ENDINGS.split(" "))
 """Endings of the files that may be uploaded."""
 
 
-def wanted(source: str, sample: Path, rules: Rules, may_name_files: bool) -> Wanted:
+def wanted(source: str, sample: Path, rules: Rules, headers: Mapping[str, str]) -> Wanted:
     """What ``source`` stands for: ``"sample"``, ``"camera"``, a path or a stream's address.
+
+    Args:
+        headers: of the request, by which rules apply or not.
 
     Raises:
         RoomError: it is empty or not allowed.
@@ -30,11 +34,11 @@ def wanted(source: str, sample: Path, rules: Rules, may_name_files: bool) -> Wan
         return Wanted("camera", "", "camera")
     if "://" in source:
         try:
-            resolve(source, ("rtsp", "rtsps"), rules.allow_private)
+            resolve(source, ("rtsp", "rtsps"), rules.may_reach_private(headers))
         except AddressError as error:
             raise RoomError(str(error)) from error
         return Wanted("stream", source, "stream")
-    if not may_name_files:
+    if not rules.may_name_files(headers):
         raise RoomError(
             "files of the server cannot be named from here: upload the clip instead "
             "(whoever runs the server can allow it with --allow-paths)"

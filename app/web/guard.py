@@ -6,7 +6,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,7 +56,8 @@ class Rules:
         host: the address that is served on.
         auth: user and password that everybody must give, or None.
         allow_paths: anybody may name files of this machine; else only who sits at it.
-        allow_private: streams and webhooks may lead into private networks.
+        allow_private: anybody's streams and webhooks may lead into private networks; else
+            only theirs who sit at this machine.
     """
 
     host: str = "127.0.0.1"
@@ -64,10 +65,18 @@ class Rules:
     allow_paths: bool = False
     allow_private: bool = False
 
-    def may_name_files(self, headers: MutableMapping[str, str] | Any) -> bool:
-        """Whether the sender of a request with ``headers`` may name files of this machine."""
+    def at_home(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request with ``headers`` comes from who sits at this machine."""
         forwarded = any(name in headers for name in ("x-forwarded-for", "forwarded", "x-real-ip"))
-        return self.allow_paths or (is_loopback(self.host) and not self.auth and not forwarded)
+        return is_loopback(self.host) and not self.auth and not forwarded
+
+    def may_name_files(self, headers: Mapping[str, str]) -> bool:
+        """Whether the sender of a request may name files of this machine."""
+        return self.allow_paths or self.at_home(headers)
+
+    def may_reach_private(self, headers: Mapping[str, str]) -> bool:
+        """Whether the sender of a request may have private addresses reached."""
+        return self.allow_private or self.at_home(headers)
 
 
 class Guard:

@@ -99,7 +99,7 @@ export class Camera {
   keep(kind, time, rate, data) {
     const seconds = (time - this.zero) / 1000;
     if (!this.running || seconds < 0) return;
-    this.waiting.push({ kind, time: seconds, rate, data });
+    this.waiting.push({ kind, time: seconds, rate, data, number: this.number++ });
     const most = kind === PICTURE ? MOST_PICTURES : MOST_SOUND;
     if (this.waiting.filter((piece) => piece.kind === kind).length > most)
       this.waiting.splice(this.waiting.findIndex((piece) => piece.kind === kind), 1);
@@ -110,7 +110,6 @@ export class Camera {
       await new Promise((done) => setTimeout(done, EVERY));
       const pieces = this.waiting.slice(0, 80);
       if (!pieces.length) continue;
-      pieces.forEach((piece, i) => (piece.number ??= this.number + i));
       try {
         const reply = await fetch(address(`sessions/${this.session}/live`), {
           method: "POST",
@@ -118,9 +117,11 @@ export class Camera {
         });
         const told = await reply.json();
         if (reply.status === 404) throw new Error(told.detail);
-        if (!reply.ok) say(told.detail, "wrong");
+        if (!reply.ok) {
+          say(told.detail, "wrong");
+          await this.agree(); // the server may have been started anew
+        }
         this.waiting = this.waiting.filter((piece) => !pieces.includes(piece));
-        this.number = pieces.at(-1).number + 1;
         if (reply.ok) this.meet(told, performance.now());
         if (this.away) say("The connection is back.");
         this.away = false;

@@ -3,11 +3,11 @@ import { $ } from "./common.js";
 
 const LASTS = 3; // seconds that a look or a label is shown
 const TEXT_LASTS = 15;
-const CERTAIN = 0.5;
 
 export class Overlay {
   constructor() {
     this.canvas = $("overlay");
+    this.certain = 0.5; // confidence from which a label is taken as fact
     this.clear();
   }
 
@@ -61,9 +61,17 @@ export class Overlay {
     const shown = (kind) => document.querySelector(`[data-draw=${kind}]`)?.ariaPressed === "true";
     pen.lineWidth = 2 * scale;
     pen.font = `600 ${13 * scale}px system-ui, sans-serif`;
-    const tag = (text, x, y) => {
+    // A tag covers no text that is in the picture; then it is left out.
+    const texts = shown("text") ? fresh("text", now - watched > 1.5 ? 1.5 : TEXT_LASTS) : [];
+    const tag = (text, x, y, own) => {
       const wide = pen.measureText(text).width + 10 * scale;
       const high = 20 * scale;
+      const covers = texts.some((one) => {
+        if (one === own) return false;
+        const [l, t, w, h] = place(one.box);
+        return x < l + w && l < x + wide && y < t + h && t < y + high;
+      });
+      if (covers) return;
       x = Math.max(0, Math.min(x, canvas.width - wide));
       y = Math.max(0, Math.min(y, canvas.height - high));
       pen.fillStyle = "rgba(12, 20, 20, 0.82)";
@@ -71,19 +79,19 @@ export class Overlay {
       pen.fillStyle = "#fff";
       pen.fillText(text, x + 5 * scale, y + 14.5 * scale);
     };
-    const box = (at, colour, text) => {
+    const box = (at, colour, text, own) => {
       const [x, y, w, h] = place(at);
       pen.strokeStyle = colour;
       pen.strokeRect(x, y, w, h);
-      if (text) tag(text, x - pen.lineWidth / 2, y - 21 * scale < 0 ? y : y - 21 * scale);
+      if (text) tag(text, x - pen.lineWidth / 2, y - 21 * scale < 0 ? y : y - 21 * scale, own);
     };
-    if (shown("text")) for (const one of fresh("text", now - watched > 1.5 ? 1.5 : TEXT_LASTS)) box(one.box, "#2dd4bf", one.text);
+    for (const one of texts) box(one.box, "#2dd4bf", one.text, one);
     if (shown("faces"))
       for (const one of fresh("faces", LASTS)) for (const face of one.boxes) box(face, "#fbbf24", "face");
     if (shown("labels")) {
       let row = 0;
       for (const one of fresh("labels", LASTS)) {
-        const doubt = one.sure < CERTAIN ? "perhaps " : "";
+        const doubt = one.sure < this.certain ? "perhaps " : "";
         const text = `${doubt}${one.text} ${Math.round(one.sure * 100)}%`;
         if (one.box) box(one.box, "#a5b4fc", text);
         else tag(text, left + 8 * scale, top + (8 + 24 * row++) * scale);

@@ -112,7 +112,8 @@ function follow(session) {
     state.away = true;
     if (events.readyState === EventSource.CLOSED) lost(session);
   };
-  on("hello", ({ epoch }) => {
+  on("hello", ({ epoch, certain_above }) => {
+    overlay.certain = timeline.certain = certain_above;
     if (state.away) say("The connection is back.");
     state.away = false;
     if (state.epoch && state.epoch !== epoch) timeline.attach(session);

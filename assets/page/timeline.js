@@ -11,6 +11,7 @@ export class Timeline {
     this.jump = jump;
     this.askAbout = ask;
     this.session = null;
+    this.certain = 0.5; // confidence from which a label is taken as fact
     const on = (id, act) => $(id).addEventListener("click", act);
     on("earlier", () => this.move(-0.5));
     on("later", () => this.move(0.5));
@@ -97,9 +98,10 @@ export class Timeline {
       this.soon();
     } else if (TELLING[what.kind]) {
       const time = what.time ?? what.start;
-      const text = what.text ?? what.label ?? what.target ?? what.reason;
+      let text = what.text ?? what.label ?? what.target ?? what.reason;
+      if (what.kind === "object" && what.confidence < this.certain) text = `perhaps ${text}`;
       if (!text || (what.kind === "object" && this.said.some((line) => line.text === text))) return;
-      this.said.push({ kind: TELLING[what.kind], time, text, sure: what.confidence ?? 1 });
+      this.said.push({ kind: TELLING[what.kind], time, text });
       this.said = this.said.slice(-12);
     } else return;
     this.tell();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from app.web.room import Room
-from tests.app.web.site import Site
+from tests.app.web.site import Site, serving
 from tests.app.web.visit import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
@@ -129,3 +130,23 @@ def test_a_question_can_be_spoken_while_a_key_is_held(tab: Visit, site: Site) ->
     tab.page.locator("#chat .user", has_text="five photographs").wait_for()
     tab.answer("You asked").wait_for()
     assert tab.errors == []
+
+
+def test_a_session_goes_on_when_the_server_was_started_anew(chromium: Any, tmp_path: Path) -> None:
+    context = chromium.new_context()
+    context.add_init_script(FLASH_AND_BEEP)
+    with serving(tmp_path) as site:
+        port = int(site.url.rsplit(":", 1)[1])
+        tab = Visit(context, site.url)
+        room, _ = begin(tab, site)
+        tab.until("onlooker.figures().time > 2")
+        name = room.name
+    with serving(tmp_path, port=port) as site:
+        tab.until("document.querySelector('#status .status').textContent.includes('again.')")
+        (room,) = site.rooms.now
+        assert room.name == name
+        assert room.started_at > 2
+        tab.until(f"onlooker.figures().time > {room.started_at + 2}")
+        assert room.camera is not None
+        assert tab.errors == []
+        context.close()
