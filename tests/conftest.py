@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app.home import home
+from pipeline.engine import Choice, Engine, load_engine
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -27,3 +30,9 @@ def clips(shared: Path) -> Path:
 def sample() -> Path:
     """The sample clip that comes with the project."""
     return ROOT / "assets" / "sample.mp4"
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Engine:
+    """The embedded engine with its real weights, loaded once for all tests."""
+    return load_engine(Choice(), home())

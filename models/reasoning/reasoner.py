@@ -73,11 +73,15 @@ class Evidence:
         time: stream time of the question; nothing in here is later.
         passages: the chosen few in full (slow), in time order.
         history: earlier exchanges of this conversation, oldest first.
+        about: the question without the words that speak of time, where it has such.
+        focus: start and end in stream seconds of the stretch those words mean, or None.
     """
 
     time: float
     passages: tuple[Passage, ...]
     history: tuple[Exchange, ...] = ()
+    about: str = ""
+    focus: tuple[float, float] | None = None
 
 
 @dataclass(slots=True)

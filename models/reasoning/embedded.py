@@ -1,0 +1,361 @@
+"""The embedded reasoner: a small language model that answers from evidence, and says so.
+
+SmolLM2-135M by itself invents. So what it may say is bound to the evidence
+(:mod:`models.reasoning.grounding`): where nothing bears on the question it says that nothing
+was seen or heard; otherwise it takes a few words of the sentences that do
+(:mod:`models.reasoning.spans`), and quotes them with the time. Multiple choice weighs how well
+the evidence supports each option, and the model's own likelihood of it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.reasoning import smollm2
+from models.reasoning.context import Fork, StreamingContext
+from models.reasoning.gate import PriorityGate
+from models.reasoning.grounding import Embed, Grounds, Sentence, holds, support, weigh
+from models.reasoning.int8 import decode_in_int8
+from models.reasoning.multimodal.pieces import pieces
+from models.reasoning.reasoner import Counts, Evidence, Exchange, Line, Passage, Reply
+from models.reasoning.rolling import RollingContext
+from models.reasoning.spans import spans
+from models.text.words import content
+
+CONTEXT = 4096
+"""Tokens of the running context; the model was trained on 8,192."""
+
+CHUNK = 64
+"""Tokens of one prefill pass: at some 300 tokens a second, 0.2 s that an answer may wait."""
+
+SLOW = 900
+"""Tokens of evidence read in full for one question."""
+
+HEAD = (
+    "<|im_start|>system\nYou answer questions about a video from notes of what was seen and heard."
+    "<|im_end|>\n<|im_start|>user\nNotes of the video:\n"
+)
+
+NOTHING = "I have not seen or heard that."
+
+SHARPNESS = 6.0
+"""How strongly a difference in support tells options apart."""
+
+MODEL_SHARE = 0.35
+"""Weight of the model's own likelihoods beside the support by the evidence."""
+
+_YES_NO = re.compile(
+    r"^(?:and |so |then )?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would)\b",
+    re.IGNORECASE,
+)
+_WHEN = re.compile(r"^(?:at (?:what|which) (?:time|moment|second|minute)|when)\b", re.IGNORECASE)
+_OF_EARLIER = re.compile(
+    r"\b(i asked|asked (?:you )?(?:before|earlier)|(?:my|the) (?:last|previous|earlier) question"
+    r"|you (?:said|told|answered))\b",
+    re.IGNORECASE,
+)
+_MANY = 4
+"""Quotations in the answer to a question about everything."""
+
+
+class EmbeddedModel:
+    """The weights, for any number of streams; use :meth:`load`."""
+
+    def __init__(self, model: Any, tokenizer: Any, context: int = CONTEXT) -> None:
+        self.tokenizer = tokenizer
+        self.name = f"embedded {smollm2.NAME} int8"
+        self.stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self.enders = [self.stop, *(self.ids(mark)[0] for mark in (".", "\n", ","))]
+        self._model = model
+        self._context = context
+        self._gate = PriorityGate()
+
+    @classmethod
+    def load(cls, home: Path) -> EmbeddedModel:
+        """Load the weights; what is prepared once is kept under ``home``.
+
+        Raises:
+            ReasonerError: the package with the weights is missing, or the disk is full.
+        """
+        model, tokenizer = smollm2.load(home)
+        decode_in_int8(model)
+        return cls(model, tokenizer)
+
+    def reasoner(self, embed: Embed) -> EmbeddedReasoner:
+        """A reasoner with an empty running context."""
+        return EmbeddedReasoner(self, embed)
+
+    def context(self) -> StreamingContext:
+        return StreamingContext(self._model, self._context, CHUNK, self._gate)
+
+    def ids(self, text: str) -> list[int]:
+        """The tokens of ``text``, none added."""
+        tokens: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return tokens
+
+
+class EmbeddedReasoner:
+    """One stream's reasoner, see :class:`models.reasoning.reasoner.Reasoner`."""
+
+    def __init__(self, model: EmbeddedModel, embed: Embed) -> None:
+        self._model = model
+        self._embed = embed
+        self._context = RollingContext(model.context, model.ids(HEAD))
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def context_tokens(self) -> tuple[int, int]:
+        return self._context.length, self._context.capacity
+
+    def watch(self, passage: Passage) -> None:
+        full = self._model.ids(_fast(passage))[: CONTEXT // 8]
+        brief = self._model.ids(f"[{_clock(passage.start)}] {self.note(passage)}\n")
+        self._context.append(full, brief if len(brief) < len(full) else full, passage.known_at)
+        while self._context.rebuild_due and self._context.step():
+            pass
+
+    def note(self, passage: Passage) -> str:
+        """What was said, else read, else seen, in at most some 30 words of its own."""
+        parts = []
+        heard = [line.text for line in passage.lines if line.kind == "heard"]
+        if heard:
+            parts.append(f'heard "{_clipped(" ".join(heard), 18)}"')
+        for kind, most in (("read", 3), ("gaze", 2), ("gap", 1)):
+            texts = _distinct(line for line in passage.lines if line.kind == kind)[:most]
+            if texts:
+                parts.append(f"{kind} {_clipped(', '.join(texts), 8)}")
+        seen = _distinct(x for x in passage.lines if x.kind == "seen" and x.certain)[:2]
+        if seen:
+            parts.append(f"saw {', '.join(seen)}")
+        return "; ".join(parts)
+
+    def answer(
+        self, question: str, evidence: Evidence, cancelled: Callable[[], bool] = lambda: False
+    ) -> Reply:
+        if evidence.history and _OF_EARLIER.search(question):
+            question = f"{question} {evidence.history[-1].question}"
+        grounds = weigh(question, evidence, self._embed)
+        if _WHEN.match(question):
+            return _said(*_when(grounds))
+        if not grounds.topic:
+            return _said(*_everything(grounds))
+        if _YES_NO.match(question):
+            return _said(*_yes_or_no(grounds, evidence))
+        found = grounds.answering
+        if not found:
+            return _said(*_nothing(grounds))
+        return self._in_their_words(question, grounds, found, evidence, cancelled)
+
+    def choose(
+        self, question: str, options: Sequence[str], evidence: Evidence
+    ) -> tuple[list[float], Counts]:
+        grounds = weigh(question, evidence, self._embed)
+        if sorted(option.strip().lower() for option in options) == ["no", "yes"]:
+            return _yes_no_chances(grounds, options, evidence), Counts()
+        supported = support(grounds, options, self._embed)
+        likely, counts = self._likelihoods(question, options, grounds, evidence)
+        scores = [
+            SHARPNESS * by_evidence + MODEL_SHARE * by_model
+            for by_evidence, by_model in zip(supported, likely, strict=True)
+        ]
+        return torch.tensor(scores).softmax(0).tolist(), counts
+
+    def _in_their_words(
+        self,
+        question: str,
+        grounds: Grounds,
+        found: list[Sentence],
+        evidence: Evidence,
+        cancelled: Callable[[], bool],
+    ) -> Reply:
+        """A few words that the model takes from the sentences found, then the quotation."""
+        fork, counts = self._asked(question, grounds, evidence)
+        quoted = [sentence.line for sentence in found[:2]]
+
+        def speak() -> Iterator[str]:
+            taken = spans(
+                fork,
+                self._model.tokenizer,
+                [line.text.rstrip(".") for line in quoted],
+                self._model.stop,
+                self._model.enders,
+                cancelled,
+            )
+            yield from _news(pieces(self._model.tokenizer, _counted(taken, counts)), question)
+            for number, line in enumerate(quoted):
+                if cancelled():
+                    return
+                yield ("" if number == 0 else " ") + _quoted(line)
+
+        return Reply(speak(), counts, tuple(quoted))
+
+    def _asked(self, question: str, grounds: Grounds, evidence: Evidence) -> tuple[Fork, Counts]:
+        """A fork of the running context that has read the evidence and the question."""
+        view = self._context.view(evidence.time)
+        slow = self._model.ids("".join(_fast(p) for p in _closest(grounds, evidence)))[:SLOW]
+        history = "".join(_earlier(exchange) for exchange in evidence.history[-2:])
+        text = self._model.ids(
+            f"{history}Question: {question}\nAnswer in a few words.<|im_end|>\n"
+            "<|im_start|>assistant\nThe answer is"
+        )
+        counts = Counts(fast=view.fork.length, slow=len(slow), text=len(text))
+        view.fork.append([*slow, *text])
+        return view.fork, counts
+
+    def _likelihoods(
+        self, question: str, options: Sequence[str], grounds: Grounds, evidence: Evidence
+    ) -> tuple[list[float], Counts]:
+        """How much more likely the evidence makes each option, in nats a token (as Holtzman et
+        al. 2021, arXiv 2104.08315, weigh answers by their likelihood without the premise)."""
+        continuations = [self._model.ids(f" {option}") for option in options]
+        with_evidence, counts = self._asked(question, grounds, evidence)
+        blind = self._model.context().fork()
+        blind.append(
+            self._model.ids(
+                f"{HEAD}Question: {question}<|im_end|>\n<|im_start|>assistant\nThe answer is"
+            )
+        )
+        told, untold = with_evidence.score(continuations), blind.score(continuations)
+        return [
+            (a - b) / len(c) for a, b, c in zip(told, untold, continuations, strict=True)
+        ], counts
+
+
+def _counted(ids: Iterator[int], counts: Counts) -> Iterator[int]:
+    for token in ids:
+        counts.generated += 1
+        yield token
+
+
+def _said(text: str, lines: Sequence[Line] = ()) -> Reply:
+    """A reply that no model had to be asked for, word by word."""
+    return Reply(iter(re.findall(r"\S+\s*", text)), Counts(), tuple(lines))
+
+
+def _news(short: Iterator[str], question: str) -> Iterator[str]:
+    """A short answer as a sentence, from where it says something that the question does not;
+    nothing where it never does."""
+    known = set(content(question))
+    held, begun = "", False
+    for piece in short:
+        held += piece
+        # The last word may not be whole yet: what stands before it decides.
+        if not begun and set(content(held.rpartition(" ")[0])) <= known:
+            continue
+        yield held if begun else held.strip()[:1].upper() + held.lstrip()[1:]
+        held, begun = "", True
+    if held and set(content(held)) - known:
+        yield held.strip()[:1].upper() + held.lstrip()[1:]
+        begun = True
+    if begun:
+        yield ". "
+
+
+def _nothing(grounds: Grounds) -> tuple[str, list[Line]]:
+    near = [s for s in grounds.best[:1] if s.overlap > 0 and s.line.kind != "look"]
+    if not near:
+        return NOTHING, []
+    return f"{NOTHING} The nearest to it: {_quoted(near[0].line)}", [near[0].line]
+
+
+def _when(grounds: Grounds) -> tuple[str, list[Line]]:
+    found = grounds.answering
+    if not found:
+        return _nothing(grounds)
+    line = min((s.line for s in found), key=lambda line: line.start)
+    return f"At {_clock(line.start)}. {_quoted(line)}", [line]
+
+
+def _yes_or_no(grounds: Grounds, evidence: Evidence) -> tuple[str, list[Line]]:
+    chance, sentence = holds(grounds, evidence)
+    if sentence is None or chance < 0.45:
+        text, lines = _nothing(grounds)
+        return text.replace(NOTHING, "Not that I have seen or heard."), lines
+    doubt = "Yes. " if chance >= 0.6 and sentence.line.certain else "Perhaps. "
+    return doubt + _quoted(sentence.line), [sentence.line]
+
+
+def _yes_no_chances(grounds: Grounds, options: Sequence[str], evidence: Evidence) -> list[float]:
+    chance, _ = holds(grounds, evidence)
+    yes = 1.0 / (1.0 + math.exp(-8.0 * (chance - 0.5)))
+    return [yes if option.strip().lower() == "yes" else 1.0 - yes for option in options]
+
+
+def _everything(grounds: Grounds) -> tuple[str, list[Line]]:
+    """Of "what was said?" and the like: the latest of what was asked for, in order."""
+    asked_for = grounds.asked_for or frozenset({"heard", "read", "seen", "gaze", "gap"})
+    lines = [
+        s.line for s in grounds.sentences if s.line.kind in asked_for and s.line.kind != "look"
+    ]
+    if not lines:
+        return NOTHING, []
+    sure = [line for line in lines if line.certain] or lines
+    shown = sorted(sure, key=lambda line: line.start)[-_MANY:]
+    return " ".join(_quoted(line) for line in shown), shown
+
+
+def _closest(grounds: Grounds, evidence: Evidence) -> list[Passage]:
+    """The passages of the best sentences, in time order."""
+    wanted = [s.line.start for s in grounds.best[:3]]
+    return [p for p in evidence.passages if any(p.start <= t <= p.known_at for t in wanted)]
+
+
+def _quoted(line: Line) -> str:
+    """A line as a person would cite it."""
+    at = _clock(line.start)
+    match line.kind:
+        case "heard":
+            return f'I heard at {at}: "{line.text}"'
+        case "read":
+            return f'On screen at {at}: "{line.text}".'
+        case "seen" if line.certain:
+            return f"I saw {_article(line.text)} at {at}."
+        case "seen":
+            return f"I may have seen {_article(line.text)} at {at}, but that is uncertain."
+        case "gaze":
+            return f"You looked at {at}: {line.text}."
+        case _:
+            return f"At {at}: {line.text}."
+
+
+def _article(label: str) -> str:
+    return f"{'an' if label[:1].lower() in 'aeiou' else 'a'} {label}"
+
+
+def _fast(passage: Passage) -> str:
+    """A passage in few words: its time, and each thing once."""
+    parts = []
+    for kind in ("heard", "read", "seen", "look", "gaze", "gap", "note"):
+        texts = _distinct(line for line in passage.lines if line.kind == kind and line.certain)
+        if texts:
+            parts.append(f"{kind}: {' / '.join(texts[:6])}")
+    return f"[{_clock(passage.start)}] {'; '.join(parts) or 'nothing new'}\n"
+
+
+def _earlier(exchange: Exchange) -> str:
+    return f"Earlier question: {exchange.question} Answer: {_clipped(exchange.answer, 30)}\n"
+
+
+def _distinct(lines: Iterator[Line]) -> list[str]:
+    return list(dict.fromkeys(line.text for line in lines))
+
+
+def _clipped(text: str, most: int) -> str:
+    parts = text.split()
+    return text if len(parts) <= most else " ".join(parts[:most]) + " ..."
+
+
+def _clock(seconds: float) -> str:
+    whole = int(max(0.0, seconds))
+    if whole >= 3600:
+        return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"
+    return f"{whole // 60}:{whole % 60:02}"
