@@ -6,6 +6,8 @@ import { Player } from "./player.js";
 import { Timeline } from "./timeline.js";
 import { holdToSpeak, readAloud } from "./voice.js";
 
+const PAINT_EVERY = 100; // milliseconds: what is drawn changes a few times a second
+
 const state = { session: "", source: null, events: null, about: null, figures: null, epoch: null };
 let overlay, timeline;
 
@@ -30,7 +32,7 @@ const ready = new Promise((done) => {
     event.preventDefault();
     document.querySelector("#question textarea").focus();
   });
-  requestAnimationFrame(paint);
+  setInterval(paint, PAINT_EVERY);
 });
 
 function paint() {
@@ -38,7 +40,6 @@ function paint() {
     const file = state.source instanceof Player && !state.source.pictured;
     overlay.draw(file ? $("player").currentTime : undefined, state.figures?.time);
   }
-  requestAnimationFrame(paint);
 }
 
 async function attach(session) {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,14 @@ class Site:
     service: Service
     gate: Gate
     told: list[dict[str, Any]]
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something has come true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.web.site import SAMPLE, Site, serving
+from tests.app.web.site import SAMPLE, Site, serving, until
 from tests.app.web.visit import Visit
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,7 +92,7 @@ def test_stopping_starting_again_and_two_tabs_at_once(visit, site: Site) -> None
 
     second.page.get_by_role("button", name="Watch something else").click()
     second.page.get_by_role("button", name="Watch the sample").wait_for()
-    assert [room.name for room in site.rooms.now] == [first.session]
+    until(lambda: [room.name for room in site.rooms.now] == [first.session])
     assert first.errors == second.errors == []
 
 
@@ -156,6 +156,8 @@ def test_what_is_waited_for_is_told_once_and_asked_about_by_its_moment(visit, si
 def test_it_can_be_used_at_phone_width_in_the_dark_and_by_keyboard(visit, site: Site) -> None:
     tab = visit(viewport={"width": 390, "height": 844}, color_scheme="dark")
     tab.watch_sample(to=14)
+    if AXE.is_file():
+        assert barriers(tab) == []
     wide = tab.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390, "nothing lies beyond the edge"
     shade = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -178,13 +180,13 @@ def test_it_can_be_used_at_phone_width_in_the_dark_and_by_keyboard(visit, site: 
 def test_the_page_has_no_serious_barriers(visit, site: Site) -> None:
     if not AXE.is_file():
         pytest.skip("needs axe-core, which is not installed here (npm install axe-core)")
-    light, dark = visit(color_scheme="light"), visit(color_scheme="dark")
-    assert barriers(light) == []
-    for tab in (light, dark):
-        tab.watch_sample(to=9)
-        tab.ask("What is it?")
-        tab.page.locator('#chat a[href^="#t="]').first.wait_for()
-        assert barriers(tab) == []
+    tab = visit()
+    found = barriers(tab)
+    tab.watch_sample(to=9)
+    tab.ask("What is it?")
+    tab.page.locator('#chat a[href^="#t="]').first.wait_for()
+    found += barriers(tab)
+    assert found == []
 
 
 def barriers(tab: Visit) -> list[str]:
