@@ -6,42 +6,40 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from app.engine_options import Attention, Bits, DeviceMap, Dtype, ModelName, Quantise
 from app.home import SAMPLE, home, sessions_folder
 from app.scoring.cli import build_app
 from app.scoring.engines import ENGINES
+from app.sessions import sessions
+from app.telling import Told, err, out, tell, told
 from app.timeline import Teller, clock, cost, evidence, record
-from app.web.addresses import AddressError
 from app.web.webhook import Webhook
 from memory.memory import Memory
-from memory.store import StoreError
-from models.reasoning.reasoner import ReasonerError
-from pipeline.answer import Answer, AskError
-from pipeline.engine import Choice, Engine, EngineError, load_engine
+from memory.sessions import SUFFIX
+from pipeline.answer import Answer
+from pipeline.engine import Choice, Engine, load_engine
+from pipeline.gaze_questions import by_meaning, gaze_judge
 from pipeline.recollection import Recollection
 from pipeline.session import Session, resume_at
-from pipeline.sources import Properties, SourceError, open_source
+from pipeline.sources import Properties, Source, open_source
+from pipeline.sources.gaze.files import open_gaze
+from pipeline.sources.gaze.merged import WithGaze
+from pipeline.sources.gaze.track import GazeTrack
 from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAndMeaning
 
-SESSION_SUFFIX = ".onlooker"
 STEP = 5.0
 """Seconds watched between two looks of the progress bar."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 app = typer.Typer(
     name="launch.py",
@@ -53,56 +51,21 @@ app = typer.Typer(
 )
 
 
-class Bits(StrEnum):
-    eight = "8bit"
-    four = "4bit"
-
-
-class Backend(StrEnum):
-    flash = "flash"
-    sdpa = "sdpa"
-    eager = "eager"
-
-
 SourceName = Annotated[str, typer.Argument(help="A video or sound file.")]
 EngineName = Annotated[
     str, typer.Option("--engine", help="embedded, or transformers with --model.")
-]
-ModelName = Annotated[
-    str | None, typer.Option("--model", help="Hub id or folder, of the transformers engine.")
-]
-Dtype = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
-DeviceMap = Annotated[str, typer.Option("--device-map", help="auto, cpu, cuda:1 and the like.")]
-Quantise = Annotated[Bits | None, typer.Option("--quantise", help="Weights in 8 or 4 bits.")]
-Attention = Annotated[
-    Backend | None, typer.Option("--attention", help="Force an attention backend.")
 ]
 SessionFile = Annotated[
     Path | None,
     typer.Option("--session", help="Keep the session in this file, or go on with it."),
 ]
+GazeFile = Annotated[
+    Path | None, typer.Option("--gaze", help="Where somebody looked: an eye tracker's file.")
+]
+GazeOffset = Annotated[
+    float, typer.Option("--gaze-offset", help="Seconds to add to the times in the --gaze file.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-class Told(typer.Exit):
-    """Something a person must hear: told on the error stream, exit code 2."""
-
-    def __init__(self, message: str) -> None:
-        tell(message)
-        super().__init__(2)
-
-
-def tell(message: str, style: str = "red") -> None:
-    err.print(message, style=style, markup=False)
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Turns the errors that are for people into a message and exit code 2."""
-    try:
-        yield
-    except (AddressError, AskError, EngineError, ReasonerError, SourceError, StoreError) as error:
-        raise Told(str(error)) from error
 
 
 @app.command()
@@ -116,6 +79,8 @@ def ask(
         list[str] | None, typer.Option(help="One of several answers to choose from.")
     ] = None,
     session: SessionFile = None,
+    gaze: GazeFile = None,
+    gaze_offset: GazeOffset = 0.0,
     as_json: AsJson = False,
     engine: EngineName = "embedded",
     model: ModelName = None,
@@ -130,10 +95,13 @@ def ask(
         if not question.strip():
             raise Told("the question is empty: say what you want to know")
         choice = Choice(engine, model, dtype, device_map, _bits(quantise), attention)
-        if clip.endswith(SESSION_SUFFIX):
+        if clip.endswith(SUFFIX):
+            if gaze is not None:
+                raise Told("a session holds its gaze already: leave --gaze out")
             _ask_session(Path(clip), question, at, options, choice, as_json)
         else:
-            _ask_clip(clip, question, at, options, choice, session, as_json)
+            looked = _gaze(gaze, gaze_offset)
+            _ask_clip(clip, question, at, options, choice, session, looked, as_json)
 
 
 @app.command()
@@ -147,6 +115,8 @@ def watch(
     ] = None,
     paced: Annotated[bool, typer.Option("--paced", help="Play a file at its own pace.")] = False,
     session: SessionFile = None,
+    gaze: GazeFile = None,
+    gaze_offset: GazeOffset = 0.0,
     as_json: AsJson = False,
     engine: EngineName = "embedded",
     model: ModelName = None,
@@ -158,9 +128,10 @@ def watch(
     """Watch SOURCE and print the timeline as it grows."""
     with told(), contextlib.ExitStack() as stack:
         probe(source)
+        looked = _gaze(gaze, gaze_offset)
         models = _engine(Choice(engine, model, dtype, device_map, _bits(quantise), attention))
         memory = stack.enter_context(_opened(session, models))
-        watching = _session(source, models, memory, paced=paced)
+        watching = _session(source, models, memory, looked, paced=paced)
         timeline = Timeline(Teller(models.senses.certain_above), as_json)
         if webhook is not None and not tell_me_when:
             raise Told("--webhook posts what --tell-me-when waits for: give that too")
@@ -169,7 +140,8 @@ def watch(
                 secret = os.environ.get("ONLOOKER_WEBHOOK_SECRET", "")
                 hook = Webhook(webhook, secret, allow_private=True, failed=tell)
                 timeline.post = stack.enter_context(hook).send
-            standing = StandingQuestions(WordsAndMeaning(models.embed))
+            judge = gaze_judge(WordsAndMeaning(models.embed), by_meaning(models.embed))
+            standing = StandingQuestions(judge)
             for question in tell_me_when:
                 standing.add(question, since=resume_at(memory))
             certain = models.senses.certain_above
@@ -252,6 +224,7 @@ def doctor() -> None:
     out.print(table)
 
 
+app.add_typer(sessions, name="sessions")
 app.add_typer(build_app(ENGINES), name="score")
 
 
@@ -287,10 +260,22 @@ def _opened(session: Path | None, engine: Engine, read_only: bool = False) -> Me
     return Memory.open(session, engine.embed, read_only)
 
 
+def _gaze(path: Path | None, offset: float) -> GazeTrack | None:
+    return None if path is None else open_gaze(path, offset=offset)
+
+
 def _session(
-    source: str, engine: Engine, memory: Memory, *, paced: bool = False, stepped: bool = False
+    source: str,
+    engine: Engine,
+    memory: Memory,
+    gaze: GazeTrack | None = None,
+    *,
+    paced: bool = False,
+    stepped: bool = False,
 ) -> Session:
-    opened = open_source(source, start=resume_at(memory))
+    opened: Source = open_source(source, start=resume_at(memory))
+    if gaze is not None:
+        opened = WithGaze(opened, gaze)
     return Session(opened, engine, memory, paced=paced, stepped=stepped)
 
 
@@ -301,6 +286,7 @@ def _ask_clip(
     options: list[str],
     choice: Choice,
     session: Path | None,
+    gaze: GazeTrack | None,
     as_json: bool,
 ) -> None:
     properties = probe(clip)
@@ -314,7 +300,7 @@ def _ask_clip(
             answer = Recollection(models, memory).ask(question, options, at)
             _print_answer(answer, options, as_json)
             return
-        with _session(clip, models, memory, stepped=at is not None) as watching:
+        with _session(clip, models, memory, gaze, stepped=at is not None) as watching:
             for remark in properties.remarks:
                 tell(remark, style="yellow")
             _watch_through(watching, at if at is not None else properties.duration, at)

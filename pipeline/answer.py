@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from models.reasoning.reasoner import Counts, Line, Passage, Reply
+from pipeline.gaze_questions import GazeReply
 
 
 class AskError(Exception):
@@ -108,6 +109,20 @@ class Answer:
             yield from reply
             self.counts = reply.counts
             self.support = reply.support
+
+        self._reply = pieces
+
+    def was_looked_at(self, looked: GazeReply, options: Sequence[str]) -> None:
+        """Answer by what the records of gaze say."""
+
+        def pieces() -> Iterator[str]:
+            self.support = looked.lines
+            if options:
+                self.probabilities = looked.probabilities
+                self.choice = max(range(len(options)), key=looked.probabilities.__getitem__)
+                yield options[self.choice]
+            else:
+                yield looked.text if looked.certain else f"Perhaps {looked.text}"
 
         self._reply = pieces
 

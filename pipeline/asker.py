@@ -6,12 +6,16 @@ import time as clock
 from collections.abc import Callable, Sequence
 
 from memory.memory import Memory
-from memory.segment import Turn
+from memory.recall import Embed
+from memory.segment import Segment, Turn
 from memory.store import StoreError
+from memory.time_expressions import parse
+from models.gaze.answers import understand
 from models.reasoning.reasoner import Evidence, Exchange, Passage, Reasoner
 from pipeline.answer import Answer, AskError
 from pipeline.events import Remark
 from pipeline.evidence import passage
+from pipeline.gaze_questions import GazeReply, by_meaning, history, reply
 from pipeline.watcher import Watched
 
 RECALLED = 6
@@ -22,6 +26,9 @@ LATEST = 2
 
 HISTORY = 4
 """Earlier exchanges put before the reasoner."""
+
+LOOKED_BACK = 500
+"""Latest segments whose records of gaze answer a question about gaze."""
 
 
 class Asker:
@@ -37,11 +44,13 @@ class Asker:
         memory: Memory,
         reasoner: Reasoner,
         certain_above: float,
+        embed: Embed,
         emit: Callable[[Remark], None] = lambda remark: None,
     ) -> None:
         self._memory = memory
         self._reasoner = reasoner
         self._certain_above = certain_above
+        self._embed = embed
         self._emit = emit
 
     def ask(
@@ -50,14 +59,14 @@ class Asker:
         options: Sequence[str],
         time: float,
         current: Watched | None,
-        history: bool,
+        conversing: bool,
     ) -> Answer:
         """Answer from what was known at stream ``time``.
 
         Args:
             options: texts to choose from; empty for a free answer.
             current: the stretch that memory does not hold yet, if any.
-            history: with regard to earlier questions, and to be remembered with them.
+            conversing: with regard to earlier questions, and to be remembered with them.
 
         Raises:
             AskError: the question is empty, or nothing had been seen by then.
@@ -66,20 +75,28 @@ class Asker:
         question = question.strip()
         if not question:
             raise AskError("the question is empty: say what you want to know")
-        passages = self._chosen(question, options, time, current)
+        chosen, passages = self._chosen(question, options, time, current)
         if not passages:
             raise AskError(f"nothing had been seen or heard by {time:.1f} s: ask again later")
-        earlier = self._memory.turns(time)[-HISTORY:] if history else []
-        evidence = Evidence(
-            time, passages, tuple(Exchange(t.time, t.question, t.answer) for t in earlier)
-        )
+        said = parse(question, time, passages[0].start)
+        focus = None if said.start is None or said.end is None else (said.start, said.end)
+        earlier = self._earlier(question, time) if conversing else ()
+        evidence = Evidence(time, passages, earlier, said.rest, focus)
 
         def finished(answer: Answer) -> None:
-            if history and answer.text:
-                self._remember(Turn(time, question, answer.text))
+            if conversing and answer.text:
+                used = tuple(
+                    s.index
+                    for s in chosen
+                    if any(a <= s.end and b >= s.start for a, b in answer.spans)
+                )
+                self._remember(Turn(time, question, answer.text, segments=used))
 
         answer = Answer(question, time, passages, began, finished)
-        if options:
+        looked = self._by_gaze(question, options, time, current)
+        if looked is not None and (looked.probabilities if options else looked.text):
+            answer.was_looked_at(looked, options)
+        elif options:
             answer.will_choose(options, lambda: self._reasoner.choose(question, options, evidence))
         else:
             answer.will_say(
@@ -89,20 +106,41 @@ class Asker:
 
     def _chosen(
         self, question: str, options: Sequence[str], time: float, current: Watched | None
-    ) -> tuple[Passage, ...]:
-        """The passages for one question, in time order; nothing in them is later than ``time``."""
+    ) -> tuple[list[Segment], tuple[Passage, ...]]:
+        """The segments of memory for one question, and all passages for it, in time order;
+        nothing in them is later than ``time``."""
         found = {r.segment.index: r.segment for r in self._memory.recall(question, time, RECALLED)}
         for option in options:
             for recalled in self._memory.recall(f"{question} {option}", time, 1):
                 found.setdefault(recalled.segment.index, recalled.segment)
         found.update((segment.index, segment) for segment in self._memory.latest(LATEST, time))
-        passages = [passage(found[index], self._certain_above) for index in sorted(found)]
+        chosen = [found[index] for index in sorted(found)]
+        passages = [passage(segment, self._certain_above) for segment in chosen]
         known = None if current is None else current.segment.as_of(time)
         if current is not None and known is not None and known.end > known.start:
             pictures = tuple(picture for picture in current.pictures if picture.time <= time)
             sound = current.sound if known is current.segment else None
             passages.append(passage(known, self._certain_above, pictures, sound))
-        return tuple(passages)
+        return chosen, tuple(passages)
+
+    def _earlier(self, question: str, time: float) -> tuple[Exchange, ...]:
+        """The latest exchanges, and those the question refers to, oldest first."""
+        turns = {turn.time: turn for turn in self._memory.turns(time, HISTORY)}
+        turns.update((turn.time, turn) for turn in self._memory.relevant_turns(question, time, 1))
+        ordered = [turns[at] for at in sorted(turns)]
+        return tuple(Exchange(t.time, t.question, t.answer) for t in ordered)
+
+    def _by_gaze(
+        self, question: str, options: Sequence[str], time: float, current: Watched | None
+    ) -> GazeReply | None:
+        """What the records of gaze say to the question; None where they, or it, say nothing."""
+        if understand(question) is None:
+            return None
+        segments = self._memory.latest(LOOKED_BACK, time)
+        if current is not None and (known := current.segment.as_of(time)) is not None:
+            segments.append(known)
+        looks = history(segments, time, self._certain_above)
+        return reply(question, looks, time, options, by_meaning(self._embed))
 
     def _remember(self, turn: Turn) -> None:
         try:

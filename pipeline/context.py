@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time as clock
@@ -21,6 +22,12 @@ oldest go without."""
 NOTE_SHARE = 0.1
 """Most of this thread's time that goes into notes while passages keep coming."""
 
+CONSOLIDATE_EVERY = 60.0
+"""Seconds of stream time between two consolidations."""
+
+SESSION_BYTES = 4 * 1024**3
+"""Bytes a session may take on disk before its oldest detail fades."""
+
 POLL = 0.1
 PATIENCE = 30.0
 
@@ -33,11 +40,19 @@ class ContextThread:
     """
 
     def __init__(
-        self, reasoner: Reasoner, memory: Memory, emit: Callable[[Note | Remark], None]
+        self,
+        reasoner: Reasoner,
+        memory: Memory,
+        emit: Callable[[Note | Remark], None],
+        now: Callable[[], float],
+        budget: int = SESSION_BYTES,
     ) -> None:
         self._reasoner = reasoner
         self._memory = memory
         self._emit = emit
+        self._now = now
+        self._budget = budget
+        self._consolidated = -math.inf
         self._waiting: queue.Queue[tuple[Passage, int | None]] = queue.Queue(BACKLOG)
         self._replayed: list[Passage] = []
         self._unnoted: deque[tuple[Passage, int]] = deque(maxlen=BACKLOG)
@@ -89,6 +104,7 @@ class ContextThread:
                 passage, index = self._waiting.get(timeout=POLL)
             except queue.Empty:
                 self._note()
+                self._consolidate()
                 continue
             self._watch(passage)
             if index is not None:
@@ -113,12 +129,24 @@ class ContextThread:
         try:
             text = self._reasoner.note(passage)
             if text:
-                note = Note(passage.start, passage.end, text)
+                note = Note(passage.start, passage.end, text, written=self._now())
                 self._memory.write_note(index, note)
                 self._emit(note)
         except (StoreError, RuntimeError, ValueError) as error:
             self._tell(passage, f"no note: {error}")
         self._noting += clock.monotonic() - started
+
+    def _consolidate(self) -> None:
+        now = self._now()
+        if now < self._consolidated + CONSOLIDATE_EVERY:
+            return
+        try:
+            more = self._memory.consolidate(now, self._budget).more
+        except StoreError as error:
+            self._emit(Remark(now, "error", str(error)))
+            more = False
+        if not more:
+            self._consolidated = now
 
     def _tell(self, passage: Passage, why: str) -> None:
         self._emit(Remark(passage.end, "error", f"{passage.start:.0f}-{passage.end:.0f} s: {why}"))

@@ -29,7 +29,7 @@ class Recollection:
         for segment in past:
             reasoner.watch(passage(segment, engine.senses.certain_above))
         self.end = max(segment.known_at for segment in past)
-        self._asker = Asker(memory, reasoner, engine.senses.certain_above)
+        self._asker = Asker(memory, reasoner, engine.senses.certain_above, engine.embed)
 
     def ask(
         self,

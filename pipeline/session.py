@@ -22,6 +22,7 @@ from typing import Self
 from memory.memory import Memory
 from memory.segment import Segment
 from memory.store import StoreError
+from models.gaze.fixations import HEAD_WORN, Settings
 from models.media import AudioChunk, Media
 from models.reasoning.reasoner import Passage
 from pipeline.answer import Answer
@@ -31,6 +32,7 @@ from pipeline.engine import Engine
 from pipeline.events import Event, EventLog, Remark
 from pipeline.evidence import passage
 from pipeline.frontier import Frontier
+from pipeline.gaze import GazeWatcher, Namer
 from pipeline.perception import Perception
 from pipeline.recollection import REPLAYED
 from pipeline.sampler import Sampler
@@ -82,6 +84,7 @@ class Session:
         paced: play a file no faster than its own time, or than ``playhead``.
         stepped: watch nothing until :meth:`watch_until` says how far.
         fps, burst: see :class:`pipeline.sampler.Sampler`.
+        gaze: how fixations are told from saccades, where the source gives gaze samples.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Session:
         stepped: bool = False,
         fps: float = 1.0,
         burst: float = 2.0,
+        gaze: Settings = HEAD_WORN,
     ) -> None:
         self.memory = memory
         self._certain_above = engine.senses.certain_above
@@ -109,9 +113,16 @@ class Session:
             Segmenter(start=past[-1].end if past else None, next_index=memory.next_index),
             memory,
             self._log.emit,
+            GazeWatcher(
+                Namer(engine.senses.seeing, engine.senses.reading, self._certain_above), gaze
+            ),
         )
-        self._asker = Asker(memory, self._reasoner, self._certain_above, self._log.emit)
-        self._context = ContextThread(self._reasoner, memory, self._log.emit)
+        self._asker = Asker(
+            memory, self._reasoner, self._certain_above, engine.embed, self._log.emit
+        )
+        self._context = ContextThread(
+            self._reasoner, memory, self._log.emit, lambda: self._watcher.now
+        )
         for segment in past:
             self._context.replay(self._passage(segment))
         self._frontier = Frontier(0.0 if stepped else math.inf)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from memory.memory import Memory
 from memory.segment import Gap, Observation, SceneChange, Segment
 from models.media import SAMPLE_RATE, AudioChunk, Break, Frame, Media
+from pipeline.gaze import GazeWatcher
 from pipeline.perception import Perception
 from pipeline.sampler import Sampler
 from pipeline.segmenter import Sealed, Segmenter
@@ -43,6 +44,7 @@ class Watcher:
     Args:
         emit: called with each observation as it becomes known and each segment once it is
             on disk, on the calling thread.
+        gaze: follows gaze samples, where the stream has them.
 
     Attributes:
         now: stream time up to which was watched, in seconds.
@@ -56,6 +58,7 @@ class Watcher:
         segmenter: Segmenter,
         memory: Memory,
         emit: Callable[[Observation | Segment], None],
+        gaze: GazeWatcher | None = None,
     ) -> None:
         self.now = segmenter.start or 0.0
         self.offered = 0
@@ -65,6 +68,7 @@ class Watcher:
         self._segmenter = segmenter
         self._memory = memory
         self._emit = emit
+        self._gaze = gaze
         self._sound: deque[AudioChunk] = deque()
         self._unwritten: deque[Sealed] = deque()
 
@@ -86,7 +90,10 @@ class Watcher:
             return self._take_sound(media)
         if isinstance(media, Break):
             return self._take_break(media)
-        return []
+        if self._gaze is None:
+            return []
+        self.now = max(self.now, media.time)
+        return self._segment(tuple(self._gaze.sample(media)))
 
     def finish(self) -> list[Watched]:
         """Seal what is open: the stream has ended.
@@ -95,7 +102,8 @@ class Watcher:
             StoreError: the session cannot be written.
         """
         heard = self._perception.finish()
-        sealed = self._segment(tuple(heard))
+        rested = self._gaze.finish() if self._gaze is not None else []
+        sealed = self._segment((*heard, *rested))
         return sealed + self._keep(self._segmenter.finish(self.now))
 
     def so_far(self) -> Watched | None:
@@ -113,6 +121,8 @@ class Watcher:
     def _take_frame(self, frame: Frame) -> list[Watched]:
         self.offered += 1
         self.now = max(self.now, frame.time)
+        if self._gaze is not None:
+            self._gaze.frame(frame)
         taken = self._sampler.offer(frame)
         found: tuple[Observation, ...] = ()
         cut = self._sampler.score >= CUT

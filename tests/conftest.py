@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import pytest
 
 from app.home import home
@@ -36,3 +37,16 @@ def sample() -> Path:
 def embedded() -> Engine:
     """The embedded engine with its real weights, loaded once for all tests."""
     return load_engine(Choice(), home())
+
+
+@pytest.fixture(scope="session")
+def beginning(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 16 seconds of the sample clip, its packets as they are."""
+    path = tmp_path_factory.mktemp("clip") / "beginning.mp4"
+    with av.open(str(sample)) as whole, av.open(str(path), "w") as cut:
+        streams = {s.index: cut.add_stream_from_template(s) for s in whole.streams}
+        for packet in whole.demux():
+            if packet.dts is not None and packet.pts * packet.time_base < 16:
+                packet.stream = streams[packet.stream.index]
+                cut.mux(packet)
+    return path

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,8 @@ class EmbeddedReasoner:
         self, question: str, options: Sequence[str], evidence: Evidence
     ) -> tuple[list[float], Counts]:
         grounds = weigh(question, evidence, self._embed)
+        if not grounds.sentences and evidence.focus is not None:
+            grounds = weigh(question, replace(evidence, focus=None), self._embed)
         if sorted(option.strip().lower() for option in options) == ["no", "yes"]:
             return _yes_no_chances(grounds, options, evidence), Counts()
         supported = support(grounds, options, self._embed)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,37 @@ def run(embedded: Engine, monkeypatch: pytest.MonkeyPatch) -> Run:
     return invoke
 
 
-def test_a_question_is_answered_with_evidence_and_cost(run: Run, sample: Path) -> None:
-    done = run("ask", sample, "What is the secret word?")
+@dataclass(frozen=True)
+class Watched:
+    """A whole watch of the sample clip: its session, and the timeline as it was printed."""
+
+    session: Path
+    told: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def watched(embedded: Engine, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    session = tmp_path_factory.mktemp("watched") / "day.onlooker"
+    command = ["watch", sample, "--session", session, "--json"]
+    command += ["--tell-me-when", "somebody says satellite"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "load_engine", lambda choice, home: embedded)
+        done = CliRunner().invoke(cli.app, [str(part) for part in command])
+    assert done.exit_code == 0, done.output
+    return Watched(session, [json.loads(line) for line in done.stdout.splitlines()])
+
+
+def test_a_question_is_answered_with_evidence_and_cost(run: Run, watched: Watched) -> None:
+    done = run("ask", watched.session, "What is the secret word?")
     assert done.exit_code == 0, done.output
     answer, rest = done.stdout.split("\nevidence", 1)
     assert "lantern" in answer.lower()
     assert "heard" in rest and "first token after" in rest
 
 
-def test_json_gives_one_object_and_the_letter_of_the_choice(run: Run, sample: Path) -> None:
+def test_json_gives_one_object_and_the_letter_of_the_choice(run: Run, watched: Watched) -> None:
     options = ["--option", "Chelsea", "--option", "Gate", "--option", "Lantern"]
-    done = run("ask", sample, "What is the secret word?", *options, "--json")
+    done = run("ask", watched.session, "What is the secret word?", *options, "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["choice"] == "C" and told["answer"] == "Lantern"
@@ -63,32 +84,34 @@ def test_a_question_at_a_second_sees_nothing_later(run: Run, sample: Path) -> No
     assert all(e["end"] <= 20.0 + 1e-6 for e in told["evidence"])
 
 
-def test_what_nobody_said_or_showed_is_not_made_up(run: Run, sample: Path) -> None:
-    done = run("ask", sample, "What does the zebra eat for breakfast?", "--json")
+def test_what_nobody_said_or_showed_is_not_made_up(run: Run, watched: Watched) -> None:
+    done = run("ask", watched.session, "What does the zebra eat for breakfast?", "--json")
     assert done.exit_code == 0, done.output
     assert "not seen or heard" in json.loads(done.stdout)["answer"]
 
 
-def test_the_timeline_tells_speech_text_objects_scenes_and_segments(run: Run, sample: Path) -> None:
-    done = run("watch", sample, "--json", "--tell-me-when", "somebody says satellite")
-    assert done.exit_code == 0, done.output
-    told = [json.loads(line) for line in done.stdout.splitlines()]
+def test_the_timeline_tells_speech_text_objects_scenes_and_segments(watched: Watched) -> None:
+    told = watched.told
     kinds = {line["kind"] for line in told}
     assert {"speech", "text", "object", "scene", "segment", "look", "end"} <= kinds
     read = " ".join(line["text"] for line in told if line["kind"] == "text")
     assert all(word in read for word in ("CHELSEA", "COLLINS", "GATE 42"))
     assert any("satellite" in line["text"] for line in told if line["kind"] == "speech")
-    assert [line["index"] for line in told if line["kind"] == "segment"] == list(
-        range(sum(line["kind"] == "segment" for line in told))
-    )
-    assert sum(line["kind"] == "fired" for line in told) == 1
+    segments = [line["index"] for line in told if line["kind"] == "segment"]
+    assert segments == list(range(len(segments)))
+
+
+def test_a_standing_question_fires_once(watched: Watched) -> None:
+    fired = [line for line in watched.told if line["kind"] == "fired"]
+    assert [line["question"] for line in fired] == ["somebody says satellite"]
+    assert 35 < fired[0]["time"] < 43
 
 
 def test_a_killed_watch_goes_on_and_has_lost_nothing_that_was_shown(
-    sample: Path, tmp_path: Path
+    beginning: Path, tmp_path: Path
 ) -> None:
     session = tmp_path / "day.onlooker"
-    command = [sys.executable, "-m", "app", "watch", sample, "--session", session, "--json"]
+    command = [sys.executable, "-m", "app", "watch", beginning, "--session", session, "--json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ONLOOKER_HOME": str(home())}
     shown: list[dict[str, Any]] = []
     with subprocess.Popen(
@@ -97,7 +120,7 @@ def test_a_killed_watch_goes_on_and_has_lost_nothing_that_was_shown(
         assert first.stdout is not None
         for line in first.stdout:
             shown.append(json.loads(line))
-            if sum(told["kind"] == "segment" for told in shown) == 3:
+            if sum(told["kind"] == "segment" for told in shown) == 2:
                 first.send_signal(signal.SIGKILL)
                 break
     again = subprocess.run(
@@ -108,7 +131,7 @@ def test_a_killed_watch_goes_on_and_has_lost_nothing_that_was_shown(
     segments = [t for t in shown + later if t["kind"] == "segment"]
     assert [s["index"] for s in segments] == list(range(len(segments)))
     assert all(a["end"] == b["start"] for a, b in itertools.pairwise(segments))
-    sealed_until = segments[2]["end"]
+    sealed_until = segments[1]["end"]
     for kind in ("speech", "text"):
         lost = [
             t["text"]
@@ -120,9 +143,12 @@ def test_a_killed_watch_goes_on_and_has_lost_nothing_that_was_shown(
         assert lost == []
 
 
-def test_a_session_file_is_asked_without_its_source(run: Run, sample: Path, tmp_path: Path) -> None:
+def test_a_clip_is_watched_into_a_session_that_answers_without_it(
+    run: Run, beginning: Path, tmp_path: Path
+) -> None:
     session = tmp_path / "kept.onlooker"
-    assert run("ask", sample, "Which animal?", "--at", "20", "--session", session).exit_code == 0
+    done = run("ask", beginning, "Which animal is it?", "--session", session)
+    assert done.exit_code == 0 and "cat" in done.stdout, done.output
     done = run("ask", session, "What is the name of the cat?", "--json")
     assert done.exit_code == 0, done.output
     assert "chelsea" in json.loads(done.stdout)["answer"].lower()
@@ -139,7 +165,7 @@ BAD = [
     (["ask", "gone.onlooker", "What?"], "there is no such session"),
     (["watch", "rtsp://127.0.0.1:9/door"], "cannot be opened"),
     (["watch", "{sample}", "--webhook", "http://127.0.0.1:9/"], "give that too"),
-    (["watch", "{sample}", "--session", "{text}"], "is not"),
+    (["watch", "{sample}", "--session", "{text}"], "not a session of Onlooker"),
 ]
 
 
