@@ -1,7 +1,7 @@
 """The demo: one page to watch a stream with Onlooker and to ask about it.
 
 Gradio carries the choice of a source and the conversation. The stream itself, what is drawn on
-it, the timeline and the figures are plain page code (``assets/page.js``) that talks to the HTTP
+it, the timeline and the figures are plain page code (``assets/page/``) that talks to the HTTP
 side beside it (``app/server.py``): Gradio's own streaming components send no capture times, by
 which picture and sound could be brought together again, and cannot take up a dropped connection.
 """
@@ -98,9 +98,7 @@ def serve(
     with ExitStack() as stack:
         fired: Callable[[Mapping[str, object]], None] = lambda document: None  # noqa: E731
         if webhook:
-            hook = Webhook(
-                webhook, webhook_secret, allow_private=True, failed=lambda why: ready(why)
-            )
+            hook = Webhook(webhook, webhook_secret, allow_private=True, failed=ready)
             fired = stack.enter_context(hook).send
         rooms = stack.enter_context(Rooms(shared(engine), sessions_folder, most=max_sessions))
         app = build_app(Service(rooms, sample, rules, fired))

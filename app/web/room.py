@@ -282,9 +282,10 @@ class Room:
         position = None if self.live else self.playhead.position
         if position is not None and properties.duration is not None:
             position = min(position, properties.duration)
-        behind = max(0.0, status.time - status.time if position is None else position - status.time)
         if self.camera is not None:
-            behind = max(0.0, self.camera.reached - status.time)
+            behind = self.camera.reached - status.time
+        else:
+            behind = 0.0 if position is None else position - status.time
         cost = self.cost
         return {
             "time": status.time,
