@@ -127,7 +127,7 @@ def watch(
 ) -> None:
     """Watch SOURCE and print the timeline as it grows."""
     with told(), contextlib.ExitStack() as stack:
-        probe(source)
+        properties = probe(source)
         looked = _gaze(gaze, gaze_offset)
         models = _engine(Choice(engine, model, dtype, device_map, _bits(quantise), attention))
         memory = stack.enter_context(_opened(session, models))
@@ -148,8 +148,9 @@ def watch(
             stack.enter_context(StandingWatch(standing, watching.events, certain, timeline.fired))
         with watching, contextlib.suppress(KeyboardInterrupt):
             timeline.follow(watching)
-        if watching.status.error is not None:
-            raise Told(watching.status.error)
+        failed = _wrong(watching, properties)
+        if failed is not None:
+            raise Told(failed)
 
 
 @app.command()
@@ -304,12 +305,20 @@ def _ask_clip(
             for remark in properties.remarks:
                 tell(remark, style="yellow")
             _watch_through(watching, at if at is not None else properties.duration, at)
-            failed = watching.status.error
+            failed = _wrong(watching, properties)
             if failed is not None:
                 tell(failed)
             _print_answer(watching.ask(question, options, at), options, as_json)
     if failed is not None:
         raise typer.Exit(2)
+
+
+def _wrong(watching: Session, before: Properties) -> str | None:
+    """What went wrong with a source that was watched, if anything: it broke, or was damaged."""
+    if watching.status.error is not None:
+        return watching.status.error
+    damage = [remark for remark in watching.properties.remarks if remark not in before.remarks]
+    return f"{before.name} is damaged: {'; '.join(damage)}; the rest is kept" if damage else None
 
 
 def _ask_session(

@@ -59,6 +59,7 @@ class Answer:
         self._began = began
         self._first: float | None = None
         self._total = 0.0
+        self._generating = 0.0
         self._pieces: list[str] = []
         self._finish = finish
         self._cancelled = threading.Event()
@@ -86,9 +87,10 @@ class Answer:
     @property
     def timings(self) -> Timings:
         first = self._total if self._first is None else self._first
-        after = self._total - first
-        rate = (self.counts.generated - 1) / after if after > 0 else 0.0
-        return Timings(first, self._total, max(0.0, rate))
+        count, after = self.counts.generated - 1, self._total - first
+        if self._generating:
+            count, after = self.counts.generated, self._generating
+        return Timings(first, self._total, max(0.0, count / after) if after > 0 else 0.0)
 
     def __iter__(self) -> Iterator[str]:
         try:
@@ -109,6 +111,7 @@ class Answer:
             yield from reply
             self.counts = reply.counts
             self.support = reply.support
+            self._generating = reply.generating
 
         self._reply = pieces
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import time as clock
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -193,13 +194,14 @@ class EmbeddedReasoner:
                 self._model.enders,
                 cancelled,
             )
-            yield from _news(pieces(self._model.tokenizer, _counted(taken, counts)), question)
+            yield from _news(pieces(self._model.tokenizer, _counted(taken, reply)), question)
             for number, line in enumerate(quoted):
                 if cancelled():
                     return
                 yield ("" if number == 0 else " ") + _quoted(line)
 
-        return Reply(speak(), counts, tuple(quoted))
+        reply = Reply(speak(), counts, tuple(quoted))
+        return reply
 
     def _asked(self, question: str, grounds: Grounds, evidence: Evidence) -> tuple[Fork, Counts]:
         """A fork of the running context that has read the evidence and the question."""
@@ -233,10 +235,13 @@ class EmbeddedReasoner:
         ], counts
 
 
-def _counted(ids: Iterator[int], counts: Counts) -> Iterator[int]:
+def _counted(ids: Iterator[int], reply: Reply) -> Iterator[int]:
+    began = clock.perf_counter()
     for token in ids:
-        counts.generated += 1
+        reply.counts.generated += 1
+        reply.generating += clock.perf_counter() - began
         yield token
+        began = clock.perf_counter()
 
 
 def _said(text: str, lines: Sequence[Line] = ()) -> Reply:

@@ -97,7 +97,8 @@ class Counts:
 
 @dataclass(slots=True)
 class Reply:
-    """An answer under way: iterate it for text pieces; ``counts`` is final afterwards.
+    """An answer under way: iterate it for text pieces; ``counts`` is final afterwards, and so
+    is ``generating``, the seconds spent on generated tokens where other text is among them.
 
     Closing the iterator, or ``cancelled()`` turning true, ends it at the next token.
     """
@@ -105,6 +106,7 @@ class Reply:
     pieces: Iterator[str]
     counts: Counts = field(default_factory=Counts)
     support: tuple[Line, ...] = ()
+    generating: float = 0.0
 
     def __iter__(self) -> Iterator[str]:
         return self.pieces

@@ -55,6 +55,8 @@ class FileSource:
         self._size = (0, 0)
         self._remarks: list[str] = []
         self._closed = False
+        self._duration: float | None = None
+        self._frame_rate = 0.0
 
     def __enter__(self) -> Self:
         self._container = self._open()
@@ -63,6 +65,12 @@ class FileSource:
             self._video, self._audio = chosen.video, chosen.audio
             self._remarks.extend(chosen.remarks)
             self._size = self._measure()
+            # Kept, since a source says of itself also what it was when it has been left.
+            microseconds = self._container.duration
+            if microseconds and microseconds > 0:
+                self._duration = microseconds / 1_000_000
+            if self._video is not None:
+                self._frame_rate = float(self._video.average_rate or 0)
         except BaseException:
             self._container.close()
             raise
@@ -87,15 +95,15 @@ class FileSource:
             raise SourceError(f"{self._path} is not open yet")
         remarks = list(self._remarks)
         if self._decoder is not None and self._decoder.skipped:
-            remarks.append(f"{self._decoder.skipped} damaged packets skipped")
-        rate = self._video.average_rate if self._video is not None else None
+            count = self._decoder.skipped
+            remarks.append(f"{count} damaged packet{'s' if count > 1 else ''} left out")
         return Properties(
             name=self._path.name,
             duration=self._duration,
             live=False,
             width=self._size[0],
             height=self._size[1],
-            frame_rate=float(rate or 0),
+            frame_rate=self._frame_rate,
             has_video=self._video is not None,
             has_audio=self._audio is not None,
             remarks=tuple(remarks),
@@ -130,11 +138,6 @@ class FileSource:
                 f"{self._path} is cut off: it says it lasts {duration:.1f} s but ends at "
                 f"{decoder.time:.1f} s; what came before is kept"
             )
-
-    @property
-    def _duration(self) -> float | None:
-        microseconds = self._container.duration
-        return None if not microseconds or microseconds < 0 else microseconds / 1_000_000
 
     def _open(self) -> Any:
         path = self._path
