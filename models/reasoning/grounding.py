@@ -41,7 +41,10 @@ _ASKS_FOR = {
     r"|colou?rs?|animal|in view)\b",
     "gaze": r"\b(look(?:ed|ing)? at|gaz\w+|fixat\w+)\b",
 }
-_NOW = re.compile(r"\b(right now|now|currently|at the moment|at present)\b", re.IGNORECASE)
+_NOW = re.compile(
+    r"\b(right now|now|currently|at the moment|at present|right time)\b", re.IGNORECASE
+)
+_QUOTED = re.compile(r"[\"“”«]([^\"“”»]+)[\"“”»]")
 
 PAUSE = 3.0
 """Seconds within which a speaker may go on with a sentence."""
@@ -169,14 +172,19 @@ def support(grounds: Grounds, options: Sequence[str], embed: Embed) -> list[floa
 
 def holds(grounds: Grounds, evidence: Evidence) -> tuple[float, Sentence | None]:
     """How far the evidence says that what a yes/no question asks about is so, in [0, 1], and by
-    which sentence. Of a question about now only what is recent counts."""
+    which sentence. Of a question about now only what is recent counts; where a question puts
+    words in quotes, it is about those."""
     found: tuple[float, Sentence | None] = (0.0, None)
     now = _NOW.search(grounds.question) is not None
+    quoted = content(" ".join(_QUOTED.findall(grounds.question)))
     for sentence in grounds.sentences:
         if now and sentence.line.end < evidence.time - RECENT:
             continue
         likeness = max(0.0, (sentence.likeness - FAR) / (NEAR - FAR))
         held = sentence.overlap if grounds.topic else 0.0
+        if quoted:
+            said = stems(sentence.line.text)
+            held, likeness = sum(word in said for word in quoted) / len(quoted), 1.0
         chance = held * (0.75 + 0.25 * min(1.0, likeness))
         if not sentence.line.certain:
             chance *= 0.6

@@ -123,6 +123,8 @@ def test_an_earlier_question_can_be_referred_to(reasoner: EmbeddedReasoner) -> N
         ("What should one do with the oven?", ["Touch it", "Not touch it", "Sell it"], 1),
         ("Is there a cat?", ["Yes", "No"], 0),
         ("Is there a train in the station?", ["Yes", "No"], 1),
+        ('When they speak of rye, say "rye". Is it the right time to say "rye"?', ["Yes", "No"], 1),
+        ('When the oven is mentioned, say "oven". Is it the right time?', ["Yes", "No"], 0),
     ],
 )
 def test_multiple_choice_follows_the_evidence(
@@ -143,7 +145,7 @@ def test_a_denied_phrase_is_not_taken_for_what_was_said(reasoner: EmbeddedReason
 
 def test_the_context_at_an_earlier_time_holds_nothing_later(reasoner: EmbeddedReasoner) -> None:
     early = Evidence(10.0, PASSAGES[:1])
-    reply = reasoner.answer("When does the bakery on Mill Street open?", early)
+    reply = reasoner.answer("Which bakery opens in the morning?", early)
     list(reply)
     whole = reasoner.answer("Who makes the rye bread?", EVIDENCE)
     list(whole)
