@@ -23,8 +23,8 @@ from models.reasoning import smollm2
 from models.reasoning.context import Fork, StreamingContext
 from models.reasoning.gate import PriorityGate
 from models.reasoning.grounding import Embed, Grounds, Sentence, holds, support, weigh
-from models.reasoning.int8 import decode_in_int8
 from models.reasoning.multimodal.pieces import pieces
+from models.reasoning.packed import decode_packed
 from models.reasoning.reasoner import Counts, Evidence, Exchange, Line, Passage, Reply
 from models.reasoning.rolling import RollingContext
 from models.reasoning.spans import spans
@@ -71,7 +71,7 @@ class EmbeddedModel:
 
     def __init__(self, model: Any, tokenizer: Any, context: int = CONTEXT) -> None:
         self.tokenizer = tokenizer
-        self.name = f"embedded {smollm2.NAME} int8"
+        self.name = f"embedded {smollm2.NAME} 4-bit"
         self.stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.enders = [self.stop, *(self.ids(mark)[0] for mark in (".", "\n", ","))]
         self._model = model
@@ -86,7 +86,7 @@ class EmbeddedModel:
             ReasonerError: the package with the weights is missing, or the disk is full.
         """
         model, tokenizer = smollm2.load(home)
-        decode_in_int8(model)
+        decode_packed(model)
         return cls(model, tokenizer)
 
     def reasoner(self, embed: Embed) -> EmbeddedReasoner:

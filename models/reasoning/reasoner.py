@@ -118,7 +118,7 @@ class Reasoner(Protocol):
 
     @property
     def name(self) -> str:
-        """Engine and model, for reports: ``"embedded SmolLM2-135M-Instruct int8"``."""
+        """Engine and model, for reports: ``"embedded SmolLM2-135M-Instruct 4-bit"``."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""How fast SmolLM2 decodes and prefills on this machine, in float32 and from 8-bit weights.
+"""How fast SmolLM2 decodes and prefills on this machine, in float32 and from packed weights.
 
     python -m tests.bench.decode
 
@@ -16,7 +16,7 @@ import torch
 from app.home import ROOT, home
 from models.reasoning import smollm2
 from models.reasoning.context import StreamingContext
-from models.reasoning.int8 import decode_in_int8
+from models.reasoning.packed import decode_packed
 
 PAST, PREFILL, DECODED, ROUNDS = 400, 256, 16, 5
 
@@ -24,9 +24,9 @@ PAST, PREFILL, DECODED, ROUNDS = 400, 256, 16, 5
 def main() -> None:
     plain, tokenizer = smollm2.load(home())
     small, _ = smollm2.load(home())
-    decode_in_int8(small)
+    decode_packed(small)
     ids = tokenizer.encode((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
-    models = {"float32": plain, "8-bit": small}
+    models = {"float32": plain, "packed": small}
     decode: dict[str, list[float]] = {name: [] for name in models}
     prefill: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(ROUNDS):
@@ -46,8 +46,8 @@ def main() -> None:
             f"{name:>8}: prefill {statistics.median(prefill[name]):6.0f} tokens/s, "
             f"decode {statistics.median(decode[name]):5.1f} tokens/s (medians of {ROUNDS})"
         )
-    ratios = [b / a for a, b in zip(decode["float32"], decode["8-bit"], strict=True)]
-    print(f"decode, 8-bit to float32, round by round: {statistics.median(ratios):.2f} times")
+    ratios = [b / a for a, b in zip(decode["float32"], decode["packed"], strict=True)]
+    print(f"decode, packed to float32, round by round: {statistics.median(ratios):.2f} times")
     same, divergence = agreement(plain, small, ids)
     print(f"the same likeliest token {same:.0%}, KL divergence {divergence:.4f} nats")
 

@@ -10,7 +10,7 @@ import torch
 from app.home import home
 from models.reasoning import smollm2
 from models.reasoning.embedded import NOTHING, EmbeddedModel, EmbeddedReasoner
-from models.reasoning.int8 import Int8Linear
+from models.reasoning.packed import CANDIDATES, Packed4Linear, Packed8Linear, decode_packed
 from models.reasoning.reasoner import Evidence, Exchange, Line, Passage, ReasonerError
 from models.text.embedding import SentenceEmbedder
 from models.text.words import content, sentences
@@ -176,14 +176,53 @@ def test_the_running_context_never_overflows(model: EmbeddedModel) -> None:
     assert "map" in answer(watching, "What does visitor 24 buy?", late)
 
 
-def test_8_bit_layers_follow_the_float_ones_closely() -> None:
+def four_bit(out: int, size: int) -> torch.Tensor:
+    """Weights such as GGUF's Q4_1 holds: 16 steps for each run of 32 inputs."""
     torch.manual_seed(3)
-    weight = torch.randn(64, 48) / 7
-    layer = Int8Linear(weight)
-    one, many = torch.randn(1, 48), torch.randn(20, 48)
+    steps = torch.randint(0, 16, (out, size // 32, 32))
+    steps[..., 0], steps[..., 1] = 0, 15
+    scale, least = torch.rand(out, size // 32, 1) / 50 + 0.01, -torch.rand(out, size // 32, 1) / 5
+    return (steps * scale + least).flatten(1)
+
+
+def test_4_bit_layers_decode_what_the_float_ones_do() -> None:
+    weight = four_bit(64, 96)
+    layer = Packed4Linear.of(weight)
+    assert layer is not None
+    few, many = torch.randn(1, 3, 96), torch.randn(20, 96)
     assert torch.equal(layer(many), many @ weight.T)
-    error = (layer(one) - one @ weight.T).norm() / (one @ weight.T).norm()
-    assert error < 0.02
+    assert layer(few).shape == (1, 3, 64)
+    error = (layer(few) - few @ weight.T).norm() / (few @ weight.T).norm()
+    assert error < 0.01
+
+
+def test_weights_of_more_than_4_bits_are_not_forced_into_4() -> None:
+    torch.manual_seed(3)
+    weight = torch.randn(64, 64)
+    assert Packed4Linear.of(weight) is None
+    assert Packed4Linear.of(four_bit(60, 64)) is None
+    model = torch.nn.Sequential(torch.nn.Linear(64, 64, bias=False))
+    model[0].weight = torch.nn.Parameter(weight)
+    decode_packed(model)
+    assert isinstance(model[0], Packed8Linear)
+    one = torch.randn(1, 64)
+    assert (model(one) - one @ weight.T).norm() / (one @ weight.T).norm() < 0.02
+
+
+def test_a_packed_head_ranks_the_likeliest_tokens_as_the_float_one() -> None:
+    torch.manual_seed(3)
+    weight, one = torch.randn(500, 64), torch.randn(1, 64)
+    layer = Packed8Linear(weight, exact=CANDIDATES)
+    full = one @ weight.T
+    best = full.topk(10).indices
+    assert torch.equal(layer(one).topk(10).indices, best)
+    torch.testing.assert_close(layer(one)[0, best[0]], full[0, best[0]])
+
+
+def test_the_packed_model_keeps_the_package_s_own_4_bits(model: EmbeddedModel) -> None:
+    layers = list(model._model.model.layers.modules())
+    assert sum(isinstance(layer, Packed4Linear) for layer in layers) == 7 * 30
+    assert not any(isinstance(layer, Packed8Linear) for layer in layers)
 
 
 def test_damaged_weights_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
