@@ -124,7 +124,7 @@ def test_a_killed_watch_goes_on_and_has_lost_nothing_that_was_shown(
                 first.send_signal(signal.SIGKILL)
                 break
     again = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment, timeout=110
+        command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment, timeout=240
     )
     assert again.returncode == 0
     later = [json.loads(line) for line in again.stdout.splitlines()]
