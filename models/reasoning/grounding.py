@@ -16,13 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.reasoning.reasoner import Evidence, Line
-from models.text.words import content, negated, sentences, stems, words
+from models.text.words import content, negated, sentences, stem, stems, words
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to unit vectors, ``float32 (n, D)``."""
 
 FLOOR = 0.38
 """Relevance from which a sentence is taken to answer a question."""
+
+MET = 0.45
+"""Cosine from which a word of the question counts as met by another word. What asks for more
+than was said has a word that nothing meets: "who *owns* the lighthouse?", where it was painted."""
 
 FAR, NEAR = 0.05, 0.65
 """Cosines taken for no and for full likeness in meaning."""
@@ -44,6 +48,9 @@ _ASKS_FOR = {
 _NOW = re.compile(
     r"\b(right now|now|currently|at the moment|at present|right time)\b", re.IGNORECASE
 )
+_WHOEVER = re.compile(r"\b(?:any|every|some|no)(?:one|body|thing)\b", re.IGNORECASE)
+"""Who or what a question leaves open: "did *anyone* mention ...?"."""
+
 _QUOTED = re.compile(r"[\"“”«]([^\"“”»]+)[\"“”»]")
 
 PAUSE = 3.0
@@ -65,12 +72,15 @@ class Sentence:
         relevance: to the question, about [0, 1.2].
         overlap: share of the question's content words in it, weighted, in [0, 1].
         likeness: cosine with the question, in [-1, 1].
+        met: how well the least met content word of the question is met in it or close by: 1 by
+            itself, else the cosine with the nearest word. Of relevant sentences only.
     """
 
     line: Line
     relevance: float = 0.0
     overlap: float = 0.0
     likeness: float = 0.0
+    met: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +105,7 @@ class Grounds:
     @property
     def answering(self) -> list[Sentence]:
         """Those that answer the question, best first; none where nothing does."""
-        found = [s for s in self.best if s.relevance >= FLOOR and s.line.certain]
+        found = [s for s in self.best if s.relevance >= FLOOR and s.met >= MET and s.line.certain]
         if not found:
             return []
         return [s for s in found if s.relevance >= found[0].relevance - 0.15]
@@ -103,7 +113,7 @@ class Grounds:
 
 def weigh(question: str, evidence: Evidence, embed: Embed) -> Grounds:
     """Weigh ``evidence`` against ``question``."""
-    about = evidence.about or question
+    about = _WHOEVER.sub("", evidence.about or question)
     topic = tuple(content(about))
     asked_for = frozenset(
         kind for kind, pattern in _ASKS_FOR.items() if re.search(pattern, about, re.IGNORECASE)
@@ -128,7 +138,7 @@ def weigh(question: str, evidence: Evidence, embed: Embed) -> Grounds:
         weighed.append(
             replace(sentence, relevance=relevance, overlap=overlap, likeness=float(cosine))
         )
-    return Grounds(question, topic, asked_for, tuple(weighed))
+    return Grounds(question, topic, asked_for, tuple(_met(about, weighed, embed)))
 
 
 def support(grounds: Grounds, options: Sequence[str], embed: Embed) -> list[float]:
@@ -191,6 +201,30 @@ def holds(grounds: Grounds, evidence: Evidence) -> tuple[float, Sentence | None]
         if chance >= found[0] and chance > 0:
             found = chance, sentence
     return found
+
+
+def _met(about: str, weighed: Sequence[Sentence], embed: Embed) -> list[Sentence]:
+    """``weighed`` with how well each relevant sentence meets the words of the question."""
+    wanted = {stem(word): word for word in words(about) if stem(word) in content(about)}
+    found = []
+    for sentence in weighed:
+        if sentence.relevance >= FLOOR:
+            held = " ".join(s.line.text for s in weighed if _close(s.line, sentence.line))
+            missing = [word for stemmed, word in wanted.items() if stemmed not in stems(held)]
+            met = 1.0
+            if missing:
+                vectors = embed([*missing, *dict.fromkeys(words(held))])
+                alike = vectors[: len(missing)] @ vectors[len(missing) :].T
+                met = float(alike.max(axis=1, initial=0.0).min())
+            sentence = replace(sentence, met=met)
+        found.append(sentence)
+    return found
+
+
+def _close(other: Line, line: Line) -> bool:
+    """Whether ``other`` was said or shown along with ``line``, which may be itself."""
+    apart = max(other.start - line.end, line.start - other.end)
+    return other is line or (other.kind != "look" and other.certain and apart < PAUSE)
 
 
 def _sentences(evidence: Evidence) -> list[Sentence]:
