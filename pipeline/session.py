@@ -39,6 +39,7 @@ from pipeline.sampler import Sampler
 from pipeline.segmenter import Segmenter
 from pipeline.sources.reader import Playhead, Reader
 from pipeline.sources.source import Properties, Source, SourceError
+from pipeline.turns import Turns
 from pipeline.watcher import Watched, Watcher
 
 PATIENCE = 30.0
@@ -126,11 +127,7 @@ class Session:
         for segment in past:
             self._context.replay(self._passage(segment))
         self._frontier = Frontier(0.0 if stepped else math.inf)
-        self._turn = threading.Lock()  # held while one piece of media is under watch
-        self._nobody_asks = threading.Event()
-        self._nobody_asks.set()
-        self._asking = 0
-        self._asking_lock = threading.Lock()
+        self._turn = Turns()  # had by one piece of media under watch, or one question
         self._error: str | None = None
         self._watching = False
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
@@ -243,17 +240,8 @@ class Session:
 
     def _present(self) -> tuple[float, Watched | None]:
         """Stream time now, and the stretch not sealed yet, between two pieces of media."""
-        with self._asking_lock:
-            self._asking += 1
-            self._nobody_asks.clear()
-        try:
-            with self._turn:
-                return self._watcher.now, self._watcher.so_far()
-        finally:
-            with self._asking_lock:
-                self._asking -= 1
-                if not self._asking:
-                    self._nobody_asks.set()
+        with self._turn:
+            return self._watcher.now, self._watcher.so_far()
 
     def _passage(self, segment: Segment, watched: Watched | None = None) -> Passage:
         if watched is None:
@@ -267,7 +255,6 @@ class Session:
                 for media in self._reader:
                     placed = self._not_heard_before(media)
                     for piece in self._frontier.pieces(placed) if placed is not None else ():
-                        self._nobody_asks.wait(PATIENCE)
                         with self._turn:
                             watched = self._watcher.take(piece)
                         self._extend_context(watched)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from app.web.sharing import Turns, in_turn, shared
+from app.web.sharing import in_turn, shared
+from pipeline.turns import Turns
 from tests.app.web.fakes import fake_engine
 
 
