@@ -22,7 +22,15 @@ import torch
 from models.reasoning import smollm2
 from models.reasoning.context import Fork, StreamingContext
 from models.reasoning.gate import PriorityGate
-from models.reasoning.grounding import Embed, Grounds, Sentence, holds, support, weigh
+from models.reasoning.grounding import (
+    Embed,
+    Grounds,
+    Sentence,
+    answering,
+    holds,
+    support,
+    weigh,
+)
 from models.reasoning.multimodal.pieces import pieces
 from models.reasoning.packed import decode_packed
 from models.reasoning.reasoner import Counts, Evidence, Exchange, Line, Passage, Reply
@@ -147,12 +155,12 @@ class EmbeddedReasoner:
             question = f"{question} {evidence.history[-1].question}"
         grounds = weigh(question, evidence, self._embed)
         if _WHEN.match(question):
-            return _said(*_when(grounds))
+            return _said(*_when(grounds, self._embed))
         if not grounds.topic:
             return _said(*_everything(grounds))
         if _YES_NO.match(question):
             return _said(*_yes_or_no(grounds, evidence))
-        found = grounds.answering
+        found = answering(grounds, self._embed)
         if not found:
             return _said(*_nothing(grounds))
         return self._in_their_words(question, grounds, found, evidence, cancelled)
@@ -223,11 +231,9 @@ class EmbeddedReasoner:
         al. 2021, arXiv 2104.08315, weigh answers by their likelihood without the premise)."""
         continuations = [self._model.ids(f" {option}") for option in options]
         with_evidence, counts = self._asked(question, grounds, evidence)
-        blind = self._model.context().fork()
+        blind = self._context.fork(-math.inf)  # of the head alone, which is there already
         blind.append(
-            self._model.ids(
-                f"{HEAD}Question: {question}<|im_end|>\n<|im_start|>assistant\nThe answer is"
-            )
+            self._model.ids(f"Question: {question}<|im_end|>\n<|im_start|>assistant\nThe answer is")
         )
         told, untold = with_evidence.score(continuations), blind.score(continuations)
         return [
@@ -259,13 +265,18 @@ def _news(short: Iterator[str], question: str) -> Iterator[str]:
         # The last word may not be whole yet: what stands before it decides.
         if not begun and set(content(held.rpartition(" ")[0])) <= known:
             continue
-        yield held if begun else held.strip()[:1].upper() + held.lstrip()[1:]
+        yield held if begun else _capitalised(held)
         held, begun = "", True
     if held and set(content(held)) - known:
-        yield held.strip()[:1].upper() + held.lstrip()[1:]
+        yield _capitalised(held)
         begun = True
     if begun:
         yield ". "
+
+
+def _capitalised(text: str) -> str:
+    text = text.lstrip()
+    return text[:1].upper() + text[1:]
 
 
 def _nothing(grounds: Grounds) -> tuple[str, list[Line]]:
@@ -275,8 +286,8 @@ def _nothing(grounds: Grounds) -> tuple[str, list[Line]]:
     return f"{NOTHING} The nearest to it: {_quoted(near[0].line)}", [near[0].line]
 
 
-def _when(grounds: Grounds) -> tuple[str, list[Line]]:
-    found = grounds.answering
+def _when(grounds: Grounds, embed: Embed) -> tuple[str, list[Line]]:
+    found = answering(grounds, embed)
     if not found:
         return _nothing(grounds)
     line = min((s.line for s in found), key=lambda line: line.start)

@@ -34,8 +34,6 @@ FAR, NEAR = 0.05, 0.65
 PREFERRED = 0.12
 """Added to the relevance of the kind of evidence a question asks for: heard, read or seen."""
 
-SHOWN = ("seen", "look", "read")
-
 _ASKS_FOR = {
     "heard": r"\b(say|says|said|hear|heard|speak\w*|spoke\w*|told|tells?|narrat\w+|mention\w*"
     r"|voice|talk\w*|announce\w*|according|call(?:s|ed)?)\b",
@@ -72,15 +70,12 @@ class Sentence:
         relevance: to the question, about [0, 1.2].
         overlap: share of the question's content words in it, weighted, in [0, 1].
         likeness: cosine with the question, in [-1, 1].
-        met: how well the least met content word of the question is met in it or close by: 1 by
-            itself, else the cosine with the nearest word. Of relevant sentences only.
     """
 
     line: Line
     relevance: float = 0.0
     overlap: float = 0.0
     likeness: float = 0.0
-    met: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,11 +83,13 @@ class Grounds:
     """The evidence, sentence by sentence in time order, weighed against one question.
 
     Attributes:
+        about: the question without its words of time, and without whom it leaves open.
         topic: stems of the question's content words; empty for "what was said?" and the like.
         asked_for: kinds of evidence that the question's verbs ask for; may be empty.
     """
 
     question: str
+    about: str
     topic: tuple[str, ...]
     asked_for: frozenset[str]
     sentences: tuple[Sentence, ...]
@@ -101,14 +98,6 @@ class Grounds:
     def best(self) -> list[Sentence]:
         """Most relevant first; of equals the latest."""
         return sorted(self.sentences, key=lambda s: (-s.relevance, -s.line.start))
-
-    @property
-    def answering(self) -> list[Sentence]:
-        """Those that answer the question, best first; none where nothing does."""
-        found = [s for s in self.best if s.relevance >= FLOOR and s.met >= MET and s.line.certain]
-        if not found:
-            return []
-        return [s for s in found if s.relevance >= found[0].relevance - 0.15]
 
 
 def weigh(question: str, evidence: Evidence, embed: Embed) -> Grounds:
@@ -120,7 +109,7 @@ def weigh(question: str, evidence: Evidence, embed: Embed) -> Grounds:
     )
     found = _sentences(evidence)
     if not found:
-        return Grounds(question, topic, asked_for, ())
+        return Grounds(question, about, topic, asked_for, ())
     vectors = embed([about, *(s.line.text for s in found)])
     cosines = vectors[1:] @ vectors[0]
     held = [frozenset(stems(s.line.text)) for s in found]
@@ -129,16 +118,23 @@ def weigh(question: str, evidence: Evidence, embed: Embed) -> Grounds:
     weighed = []
     for sentence, stemmed, cosine in zip(found, held, cosines, strict=True):
         overlap = _share(topic, stemmed, rarity)
-        likeness = min(1.0, max(0.0, (float(cosine) - FAR) / (NEAR - FAR)))
-        relevance = 0.5 * overlap + 0.5 * likeness
+        relevance = 0.5 * overlap + 0.5 * _nearness(float(cosine))
         if sentence.line.kind in asked_for:
             relevance += PREFERRED
-        if now and sentence.line.end < evidence.time - RECENT:
+        if now and not _recent(sentence.line, evidence):
             relevance -= PREFERRED
         weighed.append(
             replace(sentence, relevance=relevance, overlap=overlap, likeness=float(cosine))
         )
-    return Grounds(question, topic, asked_for, tuple(_met(about, weighed, embed)))
+    return Grounds(question, about, topic, asked_for, tuple(weighed))
+
+
+def answering(grounds: Grounds, embed: Embed) -> list[Sentence]:
+    """The sentences that answer the question, best first; none where nothing does."""
+    relevant = [s for s in grounds.best if s.relevance >= FLOOR and s.line.certain]
+    met = _met(grounds, relevant, embed)
+    found = [s for s, well in zip(relevant, met, strict=True) if well >= MET]
+    return [s for s in found if s.relevance >= found[0].relevance - 0.15]
 
 
 def support(grounds: Grounds, options: Sequence[str], embed: Embed) -> list[float]:
@@ -161,7 +157,7 @@ def support(grounds: Grounds, options: Sequence[str], embed: Embed) -> list[floa
         matter = content(option) or list(dict.fromkeys(wanted))
         weights = {
             # What many options share tells them apart little.
-            w: _rarity(w, held) / (1.0 + everywhere.count(w) - 1.0)
+            w: _rarity(w, held) / everywhere.count(w)
             for w in matter
         }
         best = 0.0
@@ -188,14 +184,14 @@ def holds(grounds: Grounds, evidence: Evidence) -> tuple[float, Sentence | None]
     now = _NOW.search(grounds.question) is not None
     quoted = content(" ".join(_QUOTED.findall(grounds.question)))
     for sentence in grounds.sentences:
-        if now and sentence.line.end < evidence.time - RECENT:
+        if now and not _recent(sentence.line, evidence):
             continue
-        likeness = max(0.0, (sentence.likeness - FAR) / (NEAR - FAR))
+        likeness = _nearness(sentence.likeness)
         held = sentence.overlap if grounds.topic else 0.0
         if quoted:
             said = stems(sentence.line.text)
             held, likeness = sum(word in said for word in quoted) / len(quoted), 1.0
-        chance = held * (0.75 + 0.25 * min(1.0, likeness))
+        chance = held * (0.75 + 0.25 * likeness)
         if not sentence.line.certain:
             chance *= 0.6
         if chance >= found[0] and chance > 0:
@@ -203,22 +199,28 @@ def holds(grounds: Grounds, evidence: Evidence) -> tuple[float, Sentence | None]
     return found
 
 
-def _met(about: str, weighed: Sequence[Sentence], embed: Embed) -> list[Sentence]:
-    """``weighed`` with how well each relevant sentence meets the words of the question."""
-    wanted = {stem(word): word for word in words(about) if stem(word) in content(about)}
-    found = []
-    for sentence in weighed:
-        if sentence.relevance >= FLOOR:
-            held = " ".join(s.line.text for s in weighed if _close(s.line, sentence.line))
-            missing = [word for stemmed, word in wanted.items() if stemmed not in stems(held)]
-            met = 1.0
-            if missing:
-                vectors = embed([*missing, *dict.fromkeys(words(held))])
-                alike = vectors[: len(missing)] @ vectors[len(missing) :].T
-                met = float(alike.max(axis=1, initial=0.0).min())
-            sentence = replace(sentence, met=met)
-        found.append(sentence)
-    return found
+def _met(grounds: Grounds, found: Sequence[Sentence], embed: Embed) -> list[float]:
+    """How well each sentence, with what is close by, meets the least met content word of the
+    question: 1 where it holds all of them, else the cosine with the nearest word."""
+    wanted = {stem(word): word for word in words(grounds.about) if stem(word) in grounds.topic}
+    near = [
+        words(" ".join(s.line.text for s in grounds.sentences if _close(s.line, sentence.line)))
+        for sentence in found
+    ]
+    held = [frozenset(map(stem, others)) for others in near]
+    missing = [[word for stemmed, word in wanted.items() if stemmed not in h] for h in held]
+    texts = list({word: None for some in (*missing, *near) for word in some})
+    if not any(missing):
+        return [1.0] * len(found)
+    vectors = dict(zip(texts, embed(texts), strict=True))
+
+    def met(word: str, others: list[str]) -> float:
+        return max((float(vectors[word] @ vectors[other]) for other in others), default=0.0)
+
+    return [
+        min((met(word, others) for word in lacking), default=1.0)
+        for lacking, others in zip(missing, near, strict=True)
+    ]
 
 
 def _close(other: Line, line: Line) -> bool:
@@ -269,6 +271,15 @@ def _parts(line: Line) -> list[Line]:
         end = line.start + (line.end - line.start) * done / total
         parts.append(replace(line, start=start, end=end, text=text))
     return parts
+
+
+def _nearness(cosine: float) -> float:
+    """A cosine as likeness in meaning, in [0, 1]."""
+    return min(1.0, max(0.0, (cosine - FAR) / (NEAR - FAR)))
+
+
+def _recent(line: Line, evidence: Evidence) -> bool:
+    return line.end >= evidence.time - RECENT
 
 
 def _overlaps(line: Line, focus: tuple[float, float]) -> bool:
