@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -19,14 +18,10 @@ class Preview:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._latest: Frame | None = None
-        self._lock = threading.Lock()
-        self._last: Properties | None = None
 
     @property
     def properties(self) -> Properties:
-        """What the source says of itself, or said last before it was left."""
-        with self._lock:
-            return self._last or self._source.properties
+        return self._source.properties
 
     def __enter__(self) -> Self:
         self._source.__enter__()
@@ -38,9 +33,7 @@ class Preview:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._lock:
-            self._last = self._source.properties
-            self._source.__exit__(kind, error, trace)
+        self._source.__exit__(kind, error, trace)
 
     def __iter__(self) -> Iterator[Media]:
         for media in self._source:

@@ -70,7 +70,7 @@ class StreamSource:
         self._first_wait = first_wait
         self._container: Any = None
         self._chosen = Chosen(None, None, ())
-        self._duration: float | None = None
+        self._properties: Properties | None = None
         self._closed = threading.Event()
         self.reconnects = 0
 
@@ -92,25 +92,17 @@ class StreamSource:
 
     @property
     def properties(self) -> Properties:
-        video = self._chosen.video
-        return Properties(
-            name=urlsplit(self._name).hostname or self._name,
-            duration=self._duration,
-            live=self._duration is None,
-            width=0 if video is None else video.width,
-            height=0 if video is None else video.height,
-            frame_rate=0.0 if video is None else float(video.average_rate or 0),
-            has_video=video is not None,
-            has_audio=self._chosen.audio is not None,
-            remarks=self._chosen.remarks,
-        )
+        """As of the last connection."""
+        if self._properties is None:
+            raise SourceError(f"{self._name} is not open yet")
+        return self._properties
 
     def __iter__(self) -> Iterator[Media]:
         if self._container is None:
             raise SourceError(f"{self._name} is not open yet")
         base, end = 0.0, 0.0
         while not self._closed.is_set():
-            reason, finite = "the stream ended", self._duration is not None
+            reason, finite = "the stream ended", not self.properties.live
             try:
                 for media in self._decoded():
                     if self._closed.is_set():
@@ -176,8 +168,19 @@ class StreamSource:
             container.close()
             raise
         self._container = container
-        microseconds = container.duration
-        self._duration = microseconds / 1e6 if microseconds and microseconds > 0 else None
+        video, microseconds = self._chosen.video, container.duration
+        duration = microseconds / 1e6 if microseconds and microseconds > 0 else None
+        self._properties = Properties(
+            name=urlsplit(self._name).hostname or self._name,
+            duration=duration,
+            live=duration is None,
+            width=0 if video is None else video.width,
+            height=0 if video is None else video.height,
+            frame_rate=0.0 if video is None else float(video.average_rate or 0),
+            has_video=video is not None,
+            has_audio=self._chosen.audio is not None,
+            remarks=self._chosen.remarks,
+        )
 
     def _leave(self) -> None:
         if self._container is not None:
