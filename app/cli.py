@@ -9,19 +9,19 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.engine_options import Attention, Bits, DeviceMap, Dtype, ModelName, Quantise
+from app.engine_options import Attention, DeviceMap, Dtype, ModelName, Quantise, chosen
 from app.home import SAMPLE, home, sessions_folder
 from app.scoring.cli import build_app
 from app.scoring.engines import ENGINES
 from app.sessions import sessions
 from app.telling import Told, err, out, tell, told
-from app.timeline import Teller, clock, cost, evidence, record
+from app.timeline import LETTERS, Teller, clock, cost, evidence, record
 from app.web.webhook import Webhook
 from memory.memory import Memory
 from memory.sessions import SUFFIX
@@ -38,8 +38,6 @@ from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAnd
 
 STEP = 5.0
 """Seconds watched between two looks of the progress bar."""
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 app = typer.Typer(
     name="launch.py",
@@ -94,7 +92,7 @@ def ask(
         options = _options(option)
         if not question.strip():
             raise Told("the question is empty: say what you want to know")
-        choice = Choice(engine, model, dtype, device_map, _bits(quantise), attention)
+        choice = chosen(engine, model, dtype, device_map, quantise, attention)
         if clip.endswith(SUFFIX):
             if gaze is not None:
                 raise Told("a session holds its gaze already: leave --gaze out")
@@ -129,7 +127,7 @@ def watch(
     with told(), contextlib.ExitStack() as stack:
         properties = probe(source)
         looked = _gaze(gaze, gaze_offset)
-        models = _engine(Choice(engine, model, dtype, device_map, _bits(quantise), attention))
+        models = _engine(chosen(engine, model, dtype, device_map, quantise, attention))
         memory = stack.enter_context(_opened(session, models))
         watching = _session(source, models, memory, looked, paced=paced)
         timeline = Timeline(Teller(models.senses.certain_above), as_json)
@@ -187,7 +185,7 @@ def web(
     if auth is not None and not (user and colon and password):
         raise Told("--auth is USER:PASSWORD, both not empty")
     with told():
-        models = _engine(Choice(engine, model, dtype, device_map, _bits(quantise), attention))
+        models = _engine(chosen(engine, model, dtype, device_map, quantise, attention))
         try:
             serve(
                 models,
@@ -244,10 +242,6 @@ def probe(source: str) -> Properties:
     """What a source says of itself; before models are loaded, so that a mistake shows at once."""
     with open_source(source) as opened:
         return opened.properties
-
-
-def _bits(quantise: Bits | None) -> Literal["8bit", "4bit"] | None:
-    return None if quantise is None else quantise.value
 
 
 def _engine(choice: Choice) -> Engine:

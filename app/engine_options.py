@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from pipeline.engine import Choice
 
 
 class Bits(StrEnum):
@@ -28,3 +30,16 @@ Quantise = Annotated[Bits | None, typer.Option("--quantise", help="Weights in 8 
 Attention = Annotated[
     Backend | None, typer.Option("--attention", help="Force an attention backend.")
 ]
+
+
+def chosen(
+    engine: str,
+    model: str | None,
+    dtype: str,
+    device_map: str,
+    quantise: Bits | None,
+    attention: Backend | None,
+) -> Choice:
+    """The engine that the options name."""
+    bits: Literal["8bit", "4bit"] | None = None if quantise is None else quantise.value
+    return Choice(engine, model, dtype, device_map, bits, attention)

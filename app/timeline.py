@@ -20,6 +20,9 @@ from models.reasoning.reasoner import Passage
 from pipeline.answer import Answer
 from pipeline.events import Happening, Remark
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""By which the options of a question are named."""
+
 
 def clock(seconds: float) -> str:
     """Stream seconds as ``m:ss.t``, or ``h:mm:ss`` from an hour on."""

@@ -26,7 +26,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from app.engine_options import Attention, DeviceMap, Dtype, ModelName, Quantise
+from app.engine_options import Attention, DeviceMap, Dtype, ModelName, Quantise, chosen
 from app.home import home
 from app.scoring import header as headers
 from app.scoring.candidate import Candidate, Guessing
@@ -201,14 +201,7 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
                 job.run(Guessing(seed), folder, "random")
             else:
                 gaze_of = _gaze_finder(gaze)
-                choice = Choice(
-                    engine,
-                    model,
-                    dtype,
-                    device_map,
-                    None if quantise is None else quantise.value,
-                    attention,
-                )
+                choice = chosen(engine, model, dtype, device_map, quantise, attention)
                 contender = engines[engine](choice)
                 if blind:
                     job.run(contender.blind(), folder, "blind")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binomtest
 
 Interval = tuple[float, float]
 
@@ -14,6 +13,8 @@ def wilson(right: int, n: int, confidence: float = 0.95) -> Interval:
     """Score interval of a proportion (Wilson, 1927), both ends in [0, 1]; (0, 1) for n = 0."""
     if n == 0:
         return 0.0, 1.0
+    from scipy.stats import binomtest  # takes half a second, which no other command should pay
+
     found = binomtest(right, n).proportion_ci(confidence, method="wilson")
     return float(found.low), float(found.high)
 
@@ -50,7 +51,11 @@ def mcnemar(only_first: int, only_second: int) -> float:
     right, each run should have got half.
     """
     n = only_first + only_second
-    return float(binomtest(only_first, n, 0.5).pvalue) if n else 1.0
+    if not n:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(only_first, n, 0.5).pvalue)
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

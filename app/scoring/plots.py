@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from app.scoring.anchors import Published
 from app.scoring.metrics import wilson
 from app.scoring.results import Result
 from app.scoring.table import Row, strict_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 AGES = (0.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 """Edges in seconds of the bins of memory age."""
@@ -132,6 +132,10 @@ def by_tokens(results: Sequence[Result]) -> str:
 
 
 def _svg(draw: Callable[[Axes], None], width: float, height: float) -> str:
+    # Loaded here: every other command would pay for it at its start.
+    import matplotlib
+    from matplotlib.figure import Figure
+
     # Figure without pyplot: no global state, no display.
     figure = Figure(figsize=(width, height), layout="constrained")
     draw(figure.add_subplot())

@@ -5,14 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import asdict
 
-from app.timeline import clock, evidence
+from app.timeline import LETTERS, clock, evidence
 from memory.memory import Memory
 from memory.segment import Segment
 from pipeline.answer import Answer
 from pipeline.evidence import passage
 from pipeline.standing import Firing
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def segments_between(
