@@ -36,7 +36,14 @@ class ContextThread:
     """Reads closed segments into the running context, in order, and notes what was in them.
 
     Notes wait for idle time: one is written only when no passage waits, and only while notes
-    have taken less than :data:`NOTE_SHARE` of the time that has passed.
+    have taken less than :data:`NOTE_SHARE` of the time that has passed. In the same idle time
+    old segments are gathered into episodes, and their detail fades once the session outgrows its
+    budget.
+
+    Args:
+        emit: given each note, and what went wrong.
+        now: stream time in seconds that has been watched up to.
+        budget: bytes that the session may take on disk.
     """
 
     def __init__(
@@ -53,7 +60,7 @@ class ContextThread:
         self._now = now
         self._budget = budget
         self._consolidated = -math.inf
-        self._waiting: queue.Queue[tuple[Passage, int | None]] = queue.Queue(BACKLOG)
+        self._waiting: queue.Queue[tuple[Passage, int]] = queue.Queue(BACKLOG)
         self._replayed: list[Passage] = []
         self._unnoted: deque[tuple[Passage, int]] = deque(maxlen=BACKLOG)
         self._closing = threading.Event()
@@ -107,8 +114,7 @@ class ContextThread:
                 self._consolidate()
                 continue
             self._watch(passage)
-            if index is not None:
-                self._unnoted.append((passage, index))
+            self._unnoted.append((passage, index))
 
     def _watch(self, passage: Passage) -> None:
         try:

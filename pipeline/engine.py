@@ -66,7 +66,7 @@ def load_engine(choice: Choice, home: Path) -> Engine:
         raise EngineError(f"there is no engine {choice.name!r}; there are: {', '.join(ENGINES)}")
     if choice.name == "embedded" and choice.model is not None:
         raise EngineError("the embedded engine brings its own model: leave --model out")
-    # Loaded here and not above: a mistake on the command line must show without torch.
+    # Loaded here and not above: transformers takes seconds, and a mistake must show before.
     from models.text.embedding import EmbeddingError, SentenceEmbedder
 
     try:
