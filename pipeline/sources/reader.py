@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from models.media import AudioChunk, Frame, Media
+from models.media import AudioChunk, Break, Frame, GazeSample, Media
 from pipeline.sources.source import Properties, Source
 
 POLL = 0.1
 """Longest single wait, in seconds: how soon a closed reader is noticed."""
+
+GAZE_HELD = 4096
+"""Gaze samples the queue holds beside its pictures and sound: 20 seconds at 200 Hz."""
 
 
 class Playhead:
@@ -55,11 +58,12 @@ class Reader:
 
     A file waits when the queue is full. A live source is never waited for: the oldest frame
     that has not been taken is dropped and counted; sound is dropped only where no frame is
-    left to drop.
+    left to drop. Gaze samples take no place from either; of more than :data:`GAZE_HELD` the
+    oldest is dropped.
 
     Args:
         source: a source that is not yet entered; the reader enters and leaves it.
-        capacity: items the queue holds.
+        capacity: items the queue holds, gaze samples not counted.
         pace: give media no sooner than :attr:`playhead` reaches its time.
         playhead: the position of whatever plays the file; by default one that starts to run
             with the reader, at the time of the first item.
@@ -87,6 +91,7 @@ class Reader:
         self.dropped = 0
         self._live = False
         self._queue: deque[Media] = deque()
+        self._gaze_held = 0
         self._changed = threading.Condition()
         self._newest = 0.0
         self._given = 0.0
@@ -148,6 +153,7 @@ class Reader:
                 if self._closed:
                     return
                 media = self._queue.popleft()
+                self._gaze_held -= isinstance(media, GazeSample)
                 self._given = media.time
                 self._changed.notify_all()
             yield media
@@ -178,23 +184,31 @@ class Reader:
             return not self._closed
 
     def _put(self, media: Media) -> bool:
+        gaze = isinstance(media, GazeSample)
         with self._changed:
             if self._live:
-                while len(self._queue) >= self._capacity:
-                    self._drop()
+                while self._full(gaze):
+                    self._drop(gaze)
             else:
-                while not self._closed and len(self._queue) >= self._capacity:
+                while not self._closed and self._full(gaze):
                     self._changed.wait(POLL)
             if self._closed:
                 return False
             self._queue.append(media)
+            self._gaze_held += gaze
             self._newest = media.time
             self.read += 1
             self._changed.notify_all()
             return True
 
-    def _drop(self) -> None:
-        frames = (i for i, m in enumerate(self._queue) if isinstance(m, Frame))
-        others = (i for i, m in enumerate(self._queue) if not isinstance(m, AudioChunk))
-        del self._queue[next(frames, next(others, 0))]
+    def _full(self, gaze: bool) -> bool:
+        if gaze:
+            return self._gaze_held >= GAZE_HELD
+        return len(self._queue) - self._gaze_held >= self._capacity
+
+    def _drop(self, gaze: bool) -> None:
+        kinds = (GazeSample,) if gaze else (Frame, Break, AudioChunk)
+        held = (i for kind in kinds for i, m in enumerate(self._queue) if isinstance(m, kind))
+        del self._queue[next(held)]
+        self._gaze_held -= gaze
         self.dropped += 1

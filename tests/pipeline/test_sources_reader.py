@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from models.media import AudioChunk, Frame, Media
-from pipeline.sources.reader import Playhead, Reader
+from models.media import AudioChunk, Frame, GazeSample, Media
+from pipeline.sources.reader import GAZE_HELD, Playhead, Reader
 from pipeline.sources.source import Properties, SourceError
 
 
@@ -65,6 +65,27 @@ def test_a_live_source_loses_its_oldest_frames_and_no_sound() -> None:
     assert [m.time for m in got if isinstance(m, AudioChunk)] == list(range(20))
     assert [m.time for m in got if isinstance(m, Frame)] == [16, 17, 18, 19]
     assert reader.dropped == 16
+
+
+def test_gaze_at_200_samples_a_second_costs_a_live_source_no_frame() -> None:
+    gaze: list[Media] = [GazeSample(i / 200, 0.5, 0.5) for i in range(GAZE_HELD + 10)]
+    media = sorted([*gaze, *(frame(i) for i in range(8))], key=lambda m: m.time)
+    source = Scripted(media, live=True)
+    with Reader(source, capacity=8) as reader:
+        assert source.given.wait(5)
+        got = list(reader)
+    assert [m.time for m in got if isinstance(m, Frame)] == list(range(8))
+    assert [m for m in got if isinstance(m, GazeSample)] == gaze[10:]
+    assert reader.dropped == 10
+
+
+def test_a_file_with_gaze_waits_for_room_for_either() -> None:
+    media = [m for i in range(50) for m in (GazeSample(i, 0.5, 0.5), frame(i))]
+    source = Scripted(media, live=False)
+    with Reader(source, capacity=1) as reader:
+        assert not source.given.wait(0.2)
+        assert list(reader) == media
+    assert reader.dropped == 0
 
 
 def test_an_error_comes_after_all_that_was_read() -> None:
