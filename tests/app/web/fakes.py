@@ -123,7 +123,7 @@ class Gate:
 
     def step(self) -> None:
         if not self._open.is_set():
-            self._words.acquire(timeout=20)
+            self._words.acquire(timeout=90)
 
 
 def fake_engine(step: Callable[[], None] = lambda: None) -> Engine:

@@ -33,7 +33,7 @@ class Site:
     told: list[dict[str, Any]]
 
 
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
+def until(true: Callable[[], bool], seconds: float = 45) -> None:
     """Wait until something has come true."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -76,7 +76,7 @@ def serving(
         thread = threading.Thread(target=server.run, name="site", daemon=True)
         thread.start()
         try:
-            assert up.wait(30), "the server did not start"
+            assert up.wait(45), "the server did not start"
             bound = server.servers[0].sockets[0].getsockname()[1]
             yield Site(f"http://127.0.0.1:{bound}", rooms, service, gate, told)
         finally:

@@ -15,7 +15,7 @@ from app.web.room import Room
 from tests.app.web.site import Site, serving, until
 from tests.app.web.visit import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 PERIOD = 1.13  # seconds; no multiple of the time between two pictures
 

@@ -64,11 +64,11 @@ def test_https_is_served_with_a_certificate_that_is_made_once(
             target=started, args=(tmp_path,), kwargs={"port": 0, "https": True, "ready": ready}
         )
         thread.start()
-        assert up.wait(20)
+        assert up.wait(45)
         trusted = ssl.create_default_context(cafile=str(tmp_path / "https.crt"))
         assert httpx.get(f"{urls[0]}/health", verify=trusted).status_code == 200
         servers[-1].should_exit = True
-        thread.join(15)
+        thread.join(45)
         certificates.append((tmp_path / "https.crt").read_bytes())
     assert certificates[0] == certificates[1]
     assert (tmp_path / "https.key").stat().st_mode & 0o077 == 0

@@ -22,7 +22,7 @@ from tests.pipeline.test_browser_source import jpeg, tone
 
 @pytest.fixture(scope="module")
 def client(site: Site) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=site.url, timeout=20) as opened:
+    with httpx.Client(base_url=site.url, timeout=45) as opened:
         yield opened
 
 
@@ -256,12 +256,12 @@ def test_captured_media_is_watched_each_piece_once(client: httpx.Client, site: S
 
 
 def test_a_session_is_taken_up_again_after_a_restart_with_all_it_saw(tmp_path: Path):
-    with serving(tmp_path) as site, httpx.Client(base_url=site.url, timeout=20) as client:
+    with serving(tmp_path) as site, httpx.Client(base_url=site.url, timeout=45) as client:
         name = client.post("/sessions", json={"source": "sample"}).json()["id"]
         client.post(f"/sessions/{name}/playhead", json={"position": 20, "playing": False})
         until(lambda: client.get(f"/sessions/{name}").json()["segments"] > 1)
         asked(client, name, question="Before?")
-    with serving(tmp_path) as site, httpx.Client(base_url=site.url, timeout=20) as client:
+    with serving(tmp_path) as site, httpx.Client(base_url=site.url, timeout=45) as client:
         assert client.get(f"/sessions/{name}").status_code == 404
         assert client.post(f"/sessions/{name}/resume").json() == {"id": name}
         segments = client.get(f"/sessions/{name}/timeline").json()["segments"]
@@ -278,7 +278,7 @@ def test_a_session_is_taken_up_again_after_a_restart_with_all_it_saw(tmp_path: P
 def test_the_next_visitor_is_told_to_wait_with_a_place(tmp_path: Path):
     with (
         serving(tmp_path, most=1) as site,
-        httpx.Client(base_url=site.url, timeout=20) as client,
+        httpx.Client(base_url=site.url, timeout=45) as client,
     ):
         first = client.post("/sessions", json={"source": "camera"}).json()["id"]
         second = client.post("/sessions", json={"source": "camera"})
@@ -298,7 +298,7 @@ def test_the_next_visitor_is_told_to_wait_with_a_place(tmp_path: Path):
 def test_what_nobody_looks_at_is_closed_and_frees_its_threads(tmp_path: Path):
     with (
         serving(tmp_path, patience=0.3) as site,
-        httpx.Client(base_url=site.url, timeout=20) as client,
+        httpx.Client(base_url=site.url, timeout=45) as client,
     ):
         before = own_threads()
         name = client.post("/sessions", json={"source": "sample"}).json()["id"]
@@ -375,7 +375,7 @@ def test_the_curl_lines_of_the_documentation_work(client: httpx.Client, site: Si
         if "/events" in command:
             command += " --max-time 1"
         done = subprocess.run(
-            f"{command} -sS", shell=True, capture_output=True, text=True, timeout=20
+            f"{command} -sS", shell=True, capture_output=True, text=True, timeout=45
         )
         if "/events" in command:
             assert "event: hello" in done.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-WAIT = 20_000
+WAIT = 45_000
 """Milliseconds that anything may take to appear."""
 
 
@@ -39,6 +39,19 @@ class Visit:
 
     def until(self, condition: str) -> None:
         self.page.wait_for_function(condition)
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds seriously wrong for people who use the page in other ways."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        self.page.locator("#question").wait_for()
+        told = Axe().run(self.page).response["violations"]
+        return [
+            f"{found['id']}: {node['target']} {node['html'][:120]}"
+            for found in told
+            if found["impact"] in {"serious", "critical"}
+            for node in found["nodes"]
+        ]
 
     @property
     def session(self) -> str:
