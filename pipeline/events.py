@@ -15,7 +15,8 @@ class Remark:
 
     Attributes:
         time: stream time in seconds.
-        kind: ``"source"`` (about the source), ``"error"`` or ``"end"``.
+        kind: ``"source"`` (about the source), ``"error"``, and last ``"end"``, or ``"stopped"``
+            where watching was closed before the source ended.
     """
 
     time: float

@@ -130,6 +130,7 @@ class Session:
         self._turn = Turns()  # had by one piece of media under watch, or one question
         self._error: str | None = None
         self._watching = False
+        self._stopped = False
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def start(self) -> Self:
@@ -207,6 +208,7 @@ class Session:
 
     def close(self) -> None:
         """End watching. What was seen is in memory. Closing twice is allowed."""
+        self._stopped = True
         self._frontier.close()
         self._reader.close()
         if self._thread.is_alive():
@@ -270,7 +272,13 @@ class Session:
         finally:
             self._watching = False
             self._frontier.close()
-            self._log.emit(Remark(self._watcher.now, "end", self._error or "the stream has ended"))
+            self._log.emit(Remark(self._watcher.now, *self._ending()))
+
+    def _ending(self) -> tuple[str, str]:
+        """The kind and text of the last remark."""
+        if self._stopped and self._error is None:
+            return "stopped", "watching was stopped"
+        return "end", self._error or "the stream has ended"
 
     def _extend_context(self, watched: list[Watched]) -> None:
         for each in watched:

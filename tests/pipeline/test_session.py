@@ -50,6 +50,18 @@ def test_a_real_clip_is_watched_to_its_end_and_then_answers(sample: Path) -> Non
         assert memory.turns()[-1].answer == answer.text
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_last_remark_tells_a_stop_from_the_end_of_the_stream(stopped: bool) -> None:
+    source = Scripted(merged(frames(20), silence(20)))
+    with Memory.open(None, hashed) as memory:
+        session = Session(source, engine(Echo()), memory, stepped=stopped).start()
+        if not stopped:
+            assert session.wait(20)
+        session.close()
+        remarks = [e.what for e in session.events() if isinstance(e.what, Remark)]
+    assert remarks[-1].kind == ("stopped" if stopped else "end")
+
+
 def test_a_stepped_session_sees_nothing_beyond_its_step() -> None:
     echo = Echo()
     source = Scripted(merged(frames(20), silence(20)))
