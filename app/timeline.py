@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from memory.codec import fields_of
 from memory.segment import (
     Fixation,
     Gap,
@@ -104,7 +105,7 @@ def record(what: Happening) -> dict[str, object]:
             "source": what.source,
             "observations": len(what.observations),
         }
-    return {**kind, **asdict(what)}
+    return {**kind, **(asdict(what) if isinstance(what, Note) else fields_of(what))}
 
 
 def evidence(passages: Sequence[Passage]) -> list[dict[str, object]]:

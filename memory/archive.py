@@ -219,12 +219,17 @@ class Archive:
         rewrite: dict[int, str],
         bare: Sequence[int],
     ) -> None:
-        """Remove observations, shorten others, and take thumbnails, in one transaction."""
+        """Remove observations, shorten others, and take pictures, in one transaction."""
         with self._store.writing("let old detail go") as write:
             remove_lines(write, drop)
             write.executemany(
                 "UPDATE observations SET payload = ? WHERE id = ?",
                 [(payload, id_) for id_, payload in rewrite.items()],
+            )
+            write.executemany(
+                "DELETE FROM crops WHERE observation IN "
+                "(SELECT id FROM observations WHERE segment = ? AND kind = 'fixation')",
+                [(s,) for s in bare],
             )
             write.executemany(
                 "UPDATE media SET thumbnail = x'' WHERE segment = ?", [(s,) for s in bare]

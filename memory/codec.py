@@ -119,13 +119,20 @@ def _plain(value: object) -> object:
     raise TypeError(f"an observation holds a {type(value).__name__}, which cannot be stored")
 
 
+def fields_of(observation: Observation) -> dict[str, Any]:
+    """An observation's fields by name, without pictures: those are kept apart."""
+    fields = asdict(observation)
+    fields.pop("crop", None)
+    return fields
+
+
 def encode_observation(observation: Observation) -> str:
-    """An observation's fields as JSON.
+    """An observation's fields as JSON, without pictures.
 
     Raises:
         TypeError: a field holds something other than plain values.
     """
-    return json.dumps(asdict(observation), default=_plain, separators=(",", ":"))
+    return json.dumps(fields_of(observation), default=_plain, separators=(",", ":"))
 
 
 def decode_observation(kind: str, payload: str) -> Observation:

@@ -11,7 +11,8 @@ step  what goes
 0     features of segments older than :data:`RECENT`
 1     of an episode: looks, unsure labels, labels and words that only repeat, gazes that
       rested on nothing named, the times of single words, and thumbnails but one a minute and
-      those of segments that were asked about
+      those of segments that were asked about; a segment's crops of what was looked at go
+      with its thumbnail
 2     of an episode: thumbnails but one in ten minutes, and those asked about
 3     of an episode: half the bytes of its embeddings (eight bits a value are left)
 ====  =====================================================================================

@@ -139,7 +139,7 @@ class Memory:
     ) -> list[Segment]:
         """Segments from ``since_index`` on, in order, as they were known at ``until``.
 
-        ``media`` False leaves out thumbnails and features.
+        ``media`` False leaves out pictures and features.
         """
         return self._store.segments(until, since_index, limit, media)
 

@@ -120,7 +120,8 @@ class Look:
 class Fixation:
     """A gaze that rested at ``x, y`` (normalised) from ``start`` to ``end``.
 
-    ``target`` says in words what was looked at, as far as perception could tell.
+    ``target`` says in words what was looked at, as far as perception could tell; ``crop`` is
+    a small JPEG of what lay around the gaze, or empty.
     """
 
     start: float
@@ -128,6 +129,7 @@ class Fixation:
     x: float
     y: float
     target: str = ""
+    crop: bytes = field(default=b"", repr=False)
 
     @property
     def time(self) -> float:

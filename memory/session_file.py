@@ -51,8 +51,10 @@ CREATE UNIQUE INDEX episodes_by_first ON episodes(level, first);
 CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+_CROPS = "CREATE TABLE crops(observation INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);"
+
 # Entry n takes a file of version n to version n + 1. A released entry is never edited.
-MIGRATIONS: tuple[str, ...] = (_SCHEMA, _EPISODES)
+MIGRATIONS: tuple[str, ...] = (_SCHEMA, _EPISODES, _CROPS)
 
 VERSION = len(MIGRATIONS)
 """The schema version this program writes."""

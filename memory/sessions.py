@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from memory.codec import kind_of
+from memory.codec import fields_of, kind_of
 from memory.segment import Segment
 from memory.session_file import (
     StoreError,
@@ -185,7 +185,7 @@ def _plain(segment: Segment, picture: str) -> dict[str, object]:
         "source": segment.source,
         "level": segment.level,
         "note": None if segment.note is None else asdict(segment.note),
-        "observations": [{"kind": kind_of(o), **asdict(o)} for o in segment.observations],
+        "observations": [{"kind": kind_of(o), **fields_of(o)} for o in segment.observations],
         "thumbnail": picture,
     }
 

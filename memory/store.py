@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -34,7 +34,7 @@ from memory.codec import (
     kind_of,
     text_of,
 )
-from memory.segment import Note, Observation, Segment, Turn
+from memory.segment import Fixation, Note, Observation, Segment, Turn
 from memory.session_file import (
     StoreError,
     check_file,
@@ -189,6 +189,8 @@ class Store:
                 )
                 if weight is not None:
                     rows.append(row)
+                if isinstance(observation, Fixation) and observation.crop:
+                    write.execute("INSERT INTO crops VALUES (?, ?)", (row.id, observation.crop))
             if segment.note is not None:
                 vector = None if halves is None else halves[-1]
                 known_at = max(segment.known_at, segment.note.written_at)
@@ -265,7 +267,7 @@ class Store:
     ) -> list[Segment]:
         """Segments from ``since_index`` on, in order, as they were known at ``until``.
 
-        ``media`` False leaves out thumbnails and features, which are most of the bytes.
+        ``media`` False leaves out pictures and features, which are most of the bytes.
         """
         with self.reading() as read:
             found = [
@@ -529,6 +531,7 @@ def remove_lines(write: sqlite3.Connection, ids: Sequence[int]) -> None:
             (id_,),
         )
         write.execute("DELETE FROM vectors WHERE observation = ?", (id_,))
+        write.execute("DELETE FROM crops WHERE observation = ?", (id_,))
         write.execute("DELETE FROM observations WHERE id = ?", (id_,))
 
 
@@ -546,10 +549,19 @@ def _read(
             (wanted,),
         )
     }
+    crops: dict[int, bytes] = {}
+    if media:
+        crops = dict(
+            read.execute(
+                "SELECT c.observation, c.jpeg FROM crops c JOIN observations o "
+                f"ON o.id = c.observation WHERE o.segment {among}",
+                (wanted,),
+            )
+        )
     observations: dict[int, list[Observation]] = {}
     notes: dict[int, Note] = {}
-    for segment, kind, payload in read.execute(
-        f"SELECT segment, kind, payload FROM observations WHERE segment {among} AND "
+    for id_, segment, kind, payload in read.execute(
+        f"SELECT id, segment, kind, payload FROM observations WHERE segment {among} AND "
         "(kind != 'note' OR (known_at <= ? AND ifnull(replaced_at, 9e999) > ?)) ORDER BY id",
         (wanted, latest, min(latest, sys.float_info.max)),
     ):
@@ -557,7 +569,10 @@ def _read(
             if kind == "note":
                 notes[segment] = Note(**json.loads(payload))
             else:
-                observations.setdefault(segment, []).append(decode_observation(kind, payload))
+                seen = decode_observation(kind, payload)
+                if isinstance(seen, Fixation) and id_ in crops:
+                    seen = replace(seen, crop=crops[id_])
+                observations.setdefault(segment, []).append(seen)
         except (ValueError, TypeError) as error:
             raise StoreError(f"segment {segment} is damaged: {error}") from error
     kept = {}

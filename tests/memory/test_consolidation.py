@@ -59,7 +59,7 @@ def rich(index: int) -> Segment:
             SeenObject(start + 0.6, "weasel", 0.1),
             ScreenText(start + 1, f"PAGE {index}", BOX, 0.9),
             ScreenText(start + 2, f"Page {index}", BOX, 0.9),
-            Fixation(start, start + 1, 0.5, 0.5, "the kettle"),
+            Fixation(start, start + 1, 0.5, 0.5, "the kettle", b"\xff\xd8kettle"),
             Fixation(start + 1, start + 2, 0.1, 0.1),
             Utterance(start + 1, start + 3, f"we come to topic number {index}", words),
         ),
@@ -142,6 +142,12 @@ def test_one_thumbnail_a_minute_is_kept_and_that_of_what_was_asked_about(memory:
     episode = next(node for node in memory.timeline(levels=(1,)) if node.level == 1)
     pictured = [s.index for s in memory.segments(limit=episode.last + 1) if s.thumbnail]
     assert pictured == sorted({*range(0, episode.last + 1, 12), 7})
+    looked = [
+        s.index
+        for s in memory.segments(limit=episode.last + 1)
+        if any(isinstance(o, Fixation) and o.crop for o in s.observations)
+    ]
+    assert looked == pictured
     settle(memory, 1000.0)
     assert [s.index for s in memory.segments(limit=100) if s.thumbnail] == [0, 7]
 

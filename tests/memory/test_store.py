@@ -51,7 +51,7 @@ def rich(index: int = 0) -> Segment:
             SeenObject(0.2, "espresso", 0.7),
             SeenObject(0.2, "cup", 0.1 + 0.2, (0.0, 0.1, 0.2, 0.3)),
             ScreenText(0.4, "INAUGURATION 1961", (0.0, 0.0, 1.0, 0.1), 0.99),
-            Fixation(0.5, 1.5, 0.25, 0.75, "cup"),
+            Fixation(0.5, 1.5, 0.25, 0.75, "cup", b"\xff\xd8crop"),
             Gap(2.0, 3.0, "the camera was unplugged"),
             Utterance(0.3, 6.1, "my fellow Americans", (Word(0.3, 0.5, "my"),), 0.8),
         ),
@@ -309,6 +309,32 @@ def test_a_newer_schema_is_refused_untouched(path: Path) -> None:
     for read_only in (False, True):
         with pytest.raises(StoreError, match="newer Onlooker"):
             Store(path, read_only)
+
+
+def test_what_was_looked_at_is_read_only_with_the_pictures(path: Path) -> None:
+    store = Store(path)
+    store.append(rich())
+    (bare,) = store.segments(media=False)
+    store.close()
+    looks = [o for o in bare.observations if isinstance(o, Fixation)]
+    assert looks == [Fixation(0.5, 1.5, 0.25, 0.75, "cup")]
+    connection = sqlite3.connect(path)
+    (payload,) = connection.execute("SELECT payload FROM observations WHERE kind = 'fixation'")
+    assert "crop" not in payload[0]
+    connection.close()
+
+
+def test_a_file_from_before_crops_takes_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = (session_file.MIGRATIONS, VERSION)
+    monkeypatch.setattr(session_file, "MIGRATIONS", now[0][:2])
+    monkeypatch.setattr(session_file, "VERSION", 2)
+    Store(path).close()
+    monkeypatch.setattr(session_file, "MIGRATIONS", now[0])
+    monkeypatch.setattr(session_file, "VERSION", now[1])
+    store = Store(path)
+    store.append(rich())
+    assert_same(store.segments()[0], rich())
+    store.close()
 
 
 def test_an_older_schema_is_carried_forward(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
