@@ -48,6 +48,9 @@ known while it is looked at."""
 LATE = 1.0
 """Seconds of stream time by which live samples may come later than pictures."""
 
+CROP_SIDE, CROP_BYTES = 96, 6000
+"""Most pixels of a side, and most bytes, of the picture that memory keeps of a fixation."""
+
 ALIKE_LOOK = 0.9
 """Correlation of what is around the gaze from which it is what was looked at before."""
 
@@ -180,7 +183,7 @@ class GazeWatcher:
     A fixation is given when it is known to have ended, a long one in pieces while it goes on,
     named by a picture from late in it. The models are run for the longer ones, at most
     :data:`NAMINGS` a second of stream time, and not again while what is around the gaze looks
-    the same.
+    the same. What they are run for, memory also keeps a small picture of.
 
     Args:
         namer: None leaves fixations without names.
@@ -255,23 +258,26 @@ class GazeWatcher:
         return [self._fixation(replace(rest, start=start))]
 
     def _fixation(self, rest: Rest) -> Fixation:
-        return Fixation(rest.start, rest.end, rest.x, rest.y, str(self._target(rest)))
+        target, crop = self._looked_at(rest)
+        return Fixation(rest.start, rest.end, rest.x, rest.y, str(target), crop)
 
-    def _target(self, rest: Rest) -> Target:
+    def _looked_at(self, rest: Rest) -> tuple[Target, bytes]:
+        """What a fixation was on, and a JPEG of it where it was not there before."""
         frame = self._picture(rest)
-        if self._namer is None or frame is None:
-            return Target()
+        if frame is None:
+            return Target(), b""
         x, y = self._gaze_in(frame, rest)
-        look = _look(around(frame.image, x, y, REACH)[0])
+        crop, _ = around(frame.image, x, y, REACH)
+        look = _look(crop)
         if look is None:
-            return Target()
+            return Target(), b""
         if self._last is not None and float((look * self._last[0]).sum()) >= ALIKE_LOOK:
-            return self._last[1]
+            return self._last[1], b""
         if rest.duration < WORTH_NAMING or not self._allow(rest.end):
-            return Target()
-        target = self._namer.name(frame.image, x, y)
+            return Target(), b""
+        target = Target() if self._namer is None else self._namer.name(frame.image, x, y)
         self._last = (look, target)
-        return target
+        return target, small_jpeg(crop)
 
     def _picture(self, rest: Rest) -> Frame | None:
         # The head follows the eye: late in a look, what is looked at is nearest the middle.
@@ -303,6 +309,19 @@ class GazeWatcher:
             return False
         self._allowance -= 1
         return True
+
+
+def small_jpeg(crop: NDArray[np.uint8]) -> bytes:
+    """An RGB picture as a JPEG of at most :data:`CROP_SIDE` pixels a side and
+    :data:`CROP_BYTES` bytes, coarser where it must be."""
+    scale = min(1.0, CROP_SIDE / max(crop.shape[:2]))
+    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
+    small = cv2.cvtColor(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+    for quality in (80, 60, 40, 20, 5):
+        done, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if done and len(jpeg) <= CROP_BYTES:
+            return bytes(jpeg)
+    return b""
 
 
 def _look(crop: NDArray[np.uint8]) -> NDArray[np.float32] | None:

@@ -121,13 +121,13 @@ class Watcher:
     def _take_frame(self, frame: Frame) -> list[Watched]:
         self.offered += 1
         self.now = max(self.now, frame.time)
-        if self._gaze is not None:
-            self._gaze.frame(frame)
-        taken = self._sampler.offer(frame)
         found: tuple[Observation, ...] = ()
+        if self._gaze is not None:
+            found = tuple(self._gaze.frame(frame))
+        taken = self._sampler.offer(frame)
         cut = self._sampler.score >= CUT
         if cut:
-            found = (SceneChange(frame.time, self._sampler.score),)
+            found = (*found, SceneChange(frame.time, self._sampler.score))
             taken = True  # the first picture of a scene is always worth a look
         if not taken:
             return self._segment(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from models.media import Frame, GazeSample
 from models.reasoning.reasoner import Line, Passage
 from models.vision.objects import Label, Looked
 from models.vision.text_reader import ReadText
-from pipeline.gaze import FIRST_PIECE, GazeWatcher, Namer, Target, around
+from pipeline.gaze import CROP_BYTES, FIRST_PIECE, GazeWatcher, Namer, Target, around, small_jpeg
 from pipeline.gaze_questions import by_meaning, gaze_judge, gaze_lines, history, reply
 from pipeline.standing import Verdict
 
@@ -68,6 +69,20 @@ def test_fixations_say_what_they_were_on():
     assert [str(f.target) for f in found] == ["tomato (red)", 'plate (blue), "ROYAL"']
     assert found[0].end == pytest.approx(0.4, abs=0.03)
     assert (round(found[0].x, 1), round(found[1].x, 1)) == (0.2, 0.8)
+
+
+def test_a_small_picture_is_kept_of_what_was_looked_at_once():
+    found = watch(GazeWatcher(None), [(0, 0.2), (0.4, 0.8), (0.8, 0.2)], 3.0)
+    crops = [cv2.imdecode(np.frombuffer(f.crop, np.uint8), 1) for f in found if f.crop]
+    assert len(found) > len(crops) == 3 and all(crop.shape == (80, 80, 3) for crop in crops)
+    blue_then_red = [crop[..., 0].mean() > crop[..., 2].mean() for crop in crops]
+    assert blue_then_red == [False, True, False]
+
+
+def test_a_kept_picture_has_few_bytes_whatever_it_shows():
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    assert 0 < len(small_jpeg(noise)) <= CROP_BYTES
+    assert small_jpeg(noise[:3, :2])
 
 
 def test_a_long_fixation_is_known_while_it_goes_on_and_its_pieces_fit_together():
