@@ -115,6 +115,47 @@ def test_samples_over_udp_are_placed_by_the_senders_clock():
     assert (steps > 0).all()
 
 
+class Waiting(Scripted):
+    """Gives one picture, and no other until it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__([frame(0.0)])
+        self.closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Media]:
+        yield from super().__iter__()
+        assert self.closed.wait(10)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_live_sample_does_not_wait_for_the_next_picture():
+    source, feed = Waiting(), UdpGaze(0)
+    with WithGaze(source, feed) as merged:
+        media = iter(merged)
+        assert isinstance(next(media), Frame)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b'{"x": 0.1, "y": 0.2}', ("127.0.0.1", feed.port))
+        assert next(media).x == 0.1 and not source.closed.is_set()
+    assert source.closed.is_set() and list(media) == []
+    assert not [t for t in threading.enumerate() if t.name == "source beside gaze"]
+
+
+def test_what_breaks_a_source_beside_gaze_is_told_after_what_came_before():
+    def fail() -> None:
+        if broken:
+            raise GazeError("unplugged")
+        broken.append(True)
+
+    broken: list[bool] = []
+    with WithGaze(Scripted([frame(0.0), frame(1.0)], fail), UdpGaze(0)) as merged:
+        media = iter(merged)
+        assert next(media).time == 0.0
+        with pytest.raises(GazeError, match="unplugged"):
+            next(media)
+
+
 def test_lines_that_are_no_samples_are_counted_and_left_out():
     assert parse(b'{"x": 0.1, "y": 0.2}').x == 0.1
     assert math.isnan(parse(b'{"t": 1, "x": null, "y": 0.2}').x)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -17,6 +20,15 @@ Clock = Callable[[float], float]
 
 WINDOW = 10.0
 """Seconds over which the least delay is looked for; clocks drift little in that time."""
+
+POLL = 0.01
+"""Longest time in seconds that a live sample waits for a picture or sound."""
+
+AHEAD = 8
+"""Pictures and pieces of sound that may wait while samples are given."""
+
+PATIENCE = 0.5
+"""Seconds between two looks whether the merged source has been left."""
 
 
 class Feed(Protocol):
@@ -34,6 +46,17 @@ class Feed(Protocol):
     def take(self, place: Clock) -> list[GazeSample]:
         """What came in since the last call, in time order, never waiting."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """The source has ended, or was broken by ``error``."""
+
+    error: Exception | None = None
+
+
+_Arrived = tuple[Media, float] | _Ended
+"""Media, and the seconds of ``time.monotonic()`` it came at."""
 
 
 class LeastDelay:
@@ -68,7 +91,8 @@ class WithGaze:
 
     Of a recording, every sample comes before the picture or sound of a later time; samples
     before the first and after the last of these are left out. Live, samples are placed on
-    the stream's clock by when pictures and sound arrive, and come as soon as they are known.
+    the stream's clock by when pictures and sound arrive, and come at most :data:`POLL` later
+    than they came in, however seldom there is a picture.
 
     Args:
         source: not yet entered; this one enters and leaves it, and the feed.
@@ -84,6 +108,9 @@ class WithGaze:
         self._gaze = gaze
         self._clock = clock
         self._learnt = LeastDelay()
+        self._ahead: queue.Queue[_Arrived] = queue.Queue(AHEAD)
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="source beside gaze", daemon=True)
 
     @property
     def properties(self) -> Properties:
@@ -107,11 +134,13 @@ class WithGaze:
     ) -> None:
         try:
             if not isinstance(self._gaze, GazeTrack):
+                self._leave()
                 self._gaze.__exit__(kind, error, trace)
         finally:
             self._source.__exit__(kind, error, trace)
 
     def close(self) -> None:
+        self._left.set()
         self._source.close()
 
     def __iter__(self) -> Iterator[Media]:
@@ -132,12 +161,54 @@ class WithGaze:
             yield media
 
     def _live(self, feed: Feed) -> Iterator[Media]:
+        """The source is read on a thread of its own, so that samples need not wait for it."""
         last = -math.inf
-        for media in self._source:
-            ends = media.end if isinstance(media, AudioChunk) else media.time
-            self._learnt.learn(ends, time.monotonic())
-            for sample in feed.take(self._clock or self._learnt.theirs):
-                if sample.time > last:
-                    last = sample.time
-                    yield sample
-            yield media
+        self._thread.start()
+        while True:
+            try:
+                arrived: _Arrived | None = self._ahead.get(timeout=POLL)
+            except queue.Empty:
+                arrived = None
+            if isinstance(arrived, tuple):
+                media, when = arrived
+                ends = media.end if isinstance(media, AudioChunk) else media.time
+                self._learnt.learn(ends, when)
+            if self._clock is not None or math.isfinite(self._learnt.offset):
+                for sample in feed.take(self._clock or self._learnt.theirs):
+                    if sample.time > last:
+                        last = sample.time
+                        yield sample
+            if isinstance(arrived, tuple):
+                yield arrived[0]
+            elif isinstance(arrived, _Ended):
+                if arrived.error is not None:
+                    raise arrived.error
+                return
+            if self._left.is_set():
+                return
+
+    def _read(self) -> None:
+        ended = _Ended()
+        try:
+            for media in self._source:
+                if not self._hand_over((media, time.monotonic())):
+                    return
+        except Exception as error:  # for whoever takes the media
+            ended = _Ended(error)
+        self._hand_over(ended)
+
+    def _hand_over(self, what: _Arrived) -> bool:
+        while not self._left.is_set():
+            try:
+                self._ahead.put(what, timeout=PATIENCE)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def _leave(self) -> None:
+        """End the thread: the source must not be left while it is read."""
+        self._left.set()
+        if self._thread.is_alive():
+            self._source.close()
+            self._thread.join(10 * PATIENCE)
