@@ -18,9 +18,9 @@ from memory.codec import entries
 from memory.consolidation import Consolidated, consolidate
 from memory.line_index import LineIndex
 from memory.recall import Embed, Recalled, recall
-from memory.segment import Note, Segment, Turn
+from memory.segment import Gap, Note, Segment, Turn
 from memory.store import Store
-from memory.timeline import Node, timeline
+from memory.timeline import Node, gaps, timeline
 from memory.turns import LATEST, relevant_turns
 
 
@@ -174,6 +174,11 @@ class Memory:
         """What was there from stream time ``since`` to ``until``, as it was known then:
         segments (level 0), episodes (1) and days (2), by start, the coarser first."""
         return timeline(self._store, until, levels, since)
+
+    def gaps(self, since: float, until: float, shortest: float = 0.0) -> list[Gap]:
+        """When the source was away, of what touches stream time ``since`` to ``until``: gaps of
+        at least ``shortest`` seconds, by start."""
+        return gaps(self._store, since, until, shortest)
 
     def consolidate(self, now: float, budget: int, steps: int = 8) -> Consolidated:
         """Gather what is settled at stream time ``now`` into episodes and days, and let old

@@ -1,4 +1,4 @@
-"""What the timeline shows: segments, episodes and days, as they were known at a time."""
+"""What the timeline shows: segments, episodes, days and gaps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.archive import Archive
+from memory.codec import decode_observation
+from memory.segment import Gap
 from memory.store import Store
 
 _COUNTED = ("utterance", "screen_text", "object", "fixation")
@@ -65,6 +67,23 @@ def timeline(
             node = segments.span(episode.level, episode.first, episode.last, note, episode.faded)
             nodes.append(node)
     return sorted(nodes, key=lambda node: (node.start, -node.level))
+
+
+def gaps(store: Store, since: float, until: float, shortest: float = 0.0) -> list[Gap]:
+    """Stretches of at least ``shortest`` seconds for which the source was away and that touch
+    stream time ``since`` to ``until``, by start.
+
+    Raises:
+        StoreError: the session cannot be read.
+    """
+    with store.reading() as read:
+        rows = read.execute(
+            "SELECT kind, payload FROM observations WHERE kind = 'gap' "
+            "AND start <= ? AND known_at >= ? AND known_at - start >= ? ORDER BY start",
+            (until, since, shortest),
+        ).fetchall()
+    found = [decode_observation(kind, payload) for kind, payload in rows]
+    return [gap for gap in found if isinstance(gap, Gap)]
 
 
 class _Segments:

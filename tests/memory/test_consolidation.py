@@ -276,6 +276,16 @@ def test_the_timeline_of_a_moment_says_what_was_known_then(memory: Memory) -> No
     assert memory.timeline(until=30.0, levels=(0,))[0].note == "a kettle is shown"
 
 
+def test_the_timeline_shows_when_the_source_was_away(memory: Memory) -> None:
+    memory.append(segment(0, Gap(1.0, 1.5, "no picture")))
+    memory.append(segment(1, Gap(6.0, 66.0, "the camera was unplugged"), said("back", 6.0)))
+    memory.append(segment(2, said("later", 70.0), start=66.0))
+    assert [gap.start for gap in memory.gaps(0.0, 100.0)] == [1.0, 6.0]
+    assert memory.gaps(0.0, 100.0, 10.0) == [Gap(6.0, 66.0, "the camera was unplugged")]
+    assert [gap.start for gap in memory.gaps(30.0, 40.0)] == [6.0]
+    assert memory.gaps(67.0, 80.0) == []
+
+
 # Causality
 
 
