@@ -230,7 +230,11 @@ def build(service: Service) -> FastAPI:
         room_of(session).hush()
         return {"stopped": True}
 
-    @app.get("/sessions/{session}/timeline", tags=["sessions"], summary="Segments of a stretch")
+    @app.get(
+        "/sessions/{session}/timeline",
+        tags=["sessions"],
+        summary="A stretch: its segments; where they are too many, its episodes and days",
+    )
     def timeline(
         session: str,
         start: Annotated[float, Query(ge=0)] = 0.0,
@@ -238,9 +242,7 @@ def build(service: Service) -> FastAPI:
         most: Annotated[int, Query(ge=1, le=MOST_SEGMENTS)] = MOST_SEGMENTS,
     ) -> dict[str, object]:
         room = room_of(session)
-        found, count = view.segments_between(room.memory, start, end, most)
-        certain = rooms.engine.senses.certain_above
-        return {"count": count, "segments": [view.segment(each, certain) for each in found]}
+        return view.stretch(room.memory, start, end, most, rooms.engine.senses.certain_above)
 
     @app.get(
         "/sessions/{session}/thumbnails/{index}.jpg",
@@ -250,11 +252,11 @@ def build(service: Service) -> FastAPI:
         responses={200: {"content": {"image/jpeg": {}}}},
     )
     def thumbnail(session: str, index: int) -> Response:
-        found = room_of(session).memory.segments(since_index=index, limit=1)
-        if not found or found[0].index != index or not found[0].thumbnail:
+        picture = room_of(session).memory.thumbnail(index)
+        if not picture:
             raise HTTPException(404, "this segment has no picture")
         kept = {"Cache-Control": "private, max-age=3600"}
-        return Response(found[0].thumbnail, media_type="image/jpeg", headers=kept)
+        return Response(picture, media_type="image/jpeg", headers=kept)
 
     @app.get(
         "/sessions/{session}/picture.jpg",

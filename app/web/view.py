@@ -12,6 +12,15 @@ from pipeline.answer import Answer
 from pipeline.evidence import passage
 from pipeline.standing import Firing
 
+MOST_EPISODES = 300
+"""Of a stretch: where there are more, its days are shown."""
+
+TAIL = 40
+"""Segments shown of what is part of no episode yet, from far."""
+
+LEAST_SHARE = 1 / 500
+"""Of the stretch shown: shorter gaps cannot be seen, but those of a minute are shown."""
+
 
 def segments_between(
     memory: Memory, start: float, end: float, most: int
@@ -37,6 +46,42 @@ def segments_between(
         index = first + place * count // most
         chosen.extend(memory.segments(since_index=index, limit=1, media=False))
     return chosen, count
+
+
+def stretch(
+    memory: Memory, start: float, end: float, most: int, certain_above: float
+) -> dict[str, object]:
+    """What the timeline shows of stream time ``start`` to ``end``.
+
+    Returns:
+        ``segments``: each of them, where there are at most ``most``; else of those that are
+        part of no episode yet, some, evenly chosen. ``level`` says in what the rest is to be
+        shown: 0 segments, 1 ``episodes``, 2 ``days`` and the ``episodes`` in none. ``count`` is
+        that of all segments, and ``gaps`` are when the source was away.
+    """
+    segments, count = segments_between(memory, start, end, most)
+    nodes = [node for node in memory.timeline(None, (1, 2), start) if node.start < end]
+    days = [node for node in nodes if node.level == 2]
+    episodes = [node for node in nodes if node.level == 1]
+    level, shortest = 0, 0.0
+    if count > most and episodes:
+        level = 1 if len(episodes) <= MOST_EPISODES else 2
+        if level == 2:
+            gathered = max((day.last for day in days), default=-1)
+            episodes = [node for node in episodes if node.first > gathered]
+        until = max(node.end for node in nodes)
+        segments, _ = segments_between(memory, max(start, until), end, TAIL)
+        segments = [each for each in segments if each.start >= until]
+        shortest = min(LEAST_SHARE * (end - start), 60.0)
+    gaps = memory.gaps(start, end, shortest)
+    return {
+        "count": count,
+        "level": level,
+        "segments": [segment(each, certain_above) for each in segments],
+        "episodes": [asdict(node) for node in episodes[-MOST_EPISODES:]],
+        "days": [asdict(node) for node in days],
+        "gaps": [asdict(gap) for gap in gaps[-most:]],
+    }
 
 
 def segment(what: Segment, certain_above: float) -> dict[str, object]:

@@ -138,18 +138,21 @@ function lost(session) {
   }, 1000);
 }
 
-function jump(time) {
+// Go to a moment; where the stream cannot, or `until` is given, questions are about that.
+function jump(time, until = null) {
   timeline.reveal(time);
-  if (!(state.source instanceof Player) || !state.source.jump(time)) about(time);
+  const there = state.source instanceof Player && state.source.jump(time);
+  if (until !== null) about(until, false);
+  else if (!there) about(time);
 }
 
-function about(time) {
+function about(time, focus = true) {
   state.about = time;
   const chip = $("about");
   if (!chip) return;
   chip.hidden = time === null;
   chip.querySelector("span").textContent = time === null ? "" : `About ${clock(time)}: only what was known by then`;
-  if (time !== null) document.querySelector("#question textarea")?.focus();
+  if (time !== null && focus) document.querySelector("#question textarea")?.focus();
 }
 
 function tellFigures(told) {

@@ -1,14 +1,19 @@
-// The timeline: a strip that is zoomed from seconds to days, and the segments in it as cards.
-import { $, address, call, clock, make } from "./common.js";
+// The timeline: which stretch is shown, from seconds to days, and what is known of it. Segments
+// are shown from near; from far, the episodes and days they were gathered into.
+import { $, call, clock, make } from "./common.js";
+import { Cards, kindOf } from "./cards.js";
+import { drawPlace, drawStrip, name } from "./strip.js";
 
 const SPANS = [10, 30, 60, 300, 900, 3600, 6 * 3600, 86400, 7 * 86400];
 const CARDS = 60;
-const WORDS = { heard: "heard", read: "read", seen: "seen", gaze: "looked at", gap: "gap" };
+const SOONEST = 250; // milliseconds after which what is new is asked for; from far, later
+const LATEST = 30000;
 const TELLING = { speech: "heard", text: "read", object: "seen", gaze: "gaze", gap: "gap" };
+const NOTHING = { count: 0, level: 0, segments: [], episodes: [], days: [], gaps: [] };
 
 export class Timeline {
   constructor({ jump, ask }) {
-    this.jump = jump;
+    this.jump = jump; // to a time; with a second one, to be asked about as of that
     this.askAbout = ask;
     this.session = null;
     this.certain = 0.5; // confidence from which a label is taken as fact
@@ -33,20 +38,23 @@ export class Timeline {
       if (act) (act(), event.preventDefault());
     });
     strip.addEventListener("click", (event) => {
-      const mark = event.target.closest("[data-index]");
-      if (mark) this.open(Number(mark.dataset.index), true);
+      const mark = event.target.closest("[data-mark]");
+      const one = mark && this.found(mark.dataset.mark);
+      if (!one) return;
+      this.mark(mark.dataset.mark);
+      this.jump(one.start, one.end);
     });
   }
 
   attach(session) {
     this.session = session;
-    this.segments = new Map();
+    this.told = NOTHING;
+    this.cards = new Cards(session, { go: this.jump, ask: this.askAbout, closer: (one) => this.frame(one) });
     this.now = 0;
     this.duration = null;
     this.said = [];
     this.span = 60;
     this.chosen = false; // the visitor has not set the span yet
-    this.count = 0;
     $("cards").replaceChildren();
     $("now").replaceChildren();
     this.following(true);
@@ -88,6 +96,13 @@ export class Timeline {
     this.load();
   }
 
+  // Zoom in on an episode or a day.
+  frame({ start, end }) {
+    this.span = SPANS.find((span) => span >= end - start) ?? SPANS.at(-1);
+    this.chosen = true;
+    this.show((start + end - this.span) / 2);
+  }
+
   // Something was seen or heard in the segment that is still open.
   take(what) {
     if (what.kind === "segment") {
@@ -110,35 +125,31 @@ export class Timeline {
   figures(told) {
     this.now = Math.max(this.now, told.time);
     this.duration = told.duration;
-    const [start, end] = this.window;
-    const mark = $("strip").querySelector(".at");
-    const at = told.position ?? told.time;
-    if (mark) mark.style.left = `${(100 * (at - start)) / (end - start)}%`;
+    const [, end] = this.window;
+    if (this.drawn) drawPlace(told.position ?? told.time, this.drawn);
     if (this.follow && this.drawn && this.drawn[1] < end - this.span / 50) this.draw();
   }
 
   tell() {
     $("now").replaceChildren(
       ...this.said.slice(-4).map((line) =>
-        make("li", {}, make("time", {}, clock(line.time)), " ",
-          make("span", { class: `kind ${line.kind}` }, WORDS[line.kind]), ` ${line.text}`)),
-    );
+        make("li", {}, make("time", {}, clock(line.time)), " ", kindOf(line.kind), ` ${line.text}`)));
   }
 
   soon() {
-    this.timer ??= setTimeout(() => ((this.timer = null), this.load()), 250);
+    const wait = Math.max(SOONEST, Math.min(LATEST, this.span * 4));
+    this.timer ??= setTimeout(() => ((this.timer = null), this.load()), wait);
   }
 
   async load() {
     if (!this.session) return;
     const session = this.session;
-    const [start, end] = this.window;
+    const asked = (this.asked = this.window);
     try {
       const told = await call(
-        "GET", `sessions/${session}/timeline?start=${Math.max(0, start - 0.01)}&end=${end + 0.01}`);
-      if (session !== this.session) return;
-      this.segments = new Map(told.segments.map((segment) => [segment.index, segment]));
-      this.count = told.count;
+        "GET", `sessions/${session}/timeline?start=${Math.max(0, asked[0] - 0.01)}&end=${asked[1] + 0.01}`);
+      if (session !== this.session || asked !== this.asked) return; // another stretch was asked for
+      this.told = told;
       this.draw();
     } catch (error) {
       $("shown").textContent = `The timeline cannot be read: ${error.message}`;
@@ -146,66 +157,36 @@ export class Timeline {
   }
 
   draw() {
-    const [start, end] = (this.drawn = this.window);
-    const percent = (time) => `${(100 * (time - start)) / (end - start)}%`;
-    const all = [...this.segments.values()];
-    const marks = all.map((segment) =>
-      make("span", {
-        class: `mark ${segment.lines.some((line) => line.kind === "heard") ? "heard" : ""}`,
-        "data-index": segment.index,
-        title: `${clock(segment.start)} to ${clock(segment.end)}`,
-        style: `left: ${percent(segment.start)}; width: calc(${percent(segment.end)} - ${percent(segment.start)})`,
-      }));
-    const step = (end - start) / 4;
-    const ticks = [0, 1, 2, 3].map((i) =>
-      make("span", { class: "tick", style: `left: ${25 * i}%` }, clock(start + i * step)));
-    $("strip").replaceChildren(...marks, ...ticks, make("span", { class: "at" }));
-    const shown = all.slice(-CARDS);
-    $("shown").textContent = this.count > shown.length
-      ? `${shown.length} of ${this.count} segments: zoom in to see each`
-      : `${this.count} segment${this.count === 1 ? "" : "s"}`;
-    const kept = new Map([...$("cards").children].map((card) => [card.dataset.key, card]));
-    $("cards").replaceChildren(
-      ...shown.reverse().map((segment) => {
-        const key = `${this.session} ${segment.index} ${segment.lines.length} ${segment.note ?? ""}`;
-        return kept.get(key) ?? this.card(segment, key);
-      }));
+    const { told } = this;
+    drawStrip({ ...told, window: (this.drawn = this.window) });
+    const nodes = { 0: [], 1: told.episodes, 2: [...told.days, ...told.episodes] }[told.level];
+    const all = [...nodes, ...told.segments].sort((one, other) => one.start - other.start);
+    const shown = all.slice(-CARDS).reverse();
+    const segments = `${told.count} segment${told.count === 1 ? "" : "s"}`;
+    if (told.level) $("shown").textContent = `${told.level === 2 ? "days" : "episodes"}, of ${segments}`;
+    else if (told.count > shown.length) $("shown").textContent = `${shown.length} of ${segments}: zoom in to see each`;
+    else $("shown").textContent = segments;
+    $("cards").replaceChildren(...this.cards.of(shown));
   }
 
-  card(segment, key) {
-    const picture = make("img", {
-      src: address(`sessions/${this.session}/thumbnails/${segment.index}.jpg`),
-      alt: "", loading: "lazy", onerror: (event) => event.target.remove(),
-    });
-    const lines = segment.lines.filter((line) => line.certain).slice(0, 8);
-    return make("li", { "data-key": key, "data-card": segment.index },
-      picture,
-      make("div", {},
-        make("div", { class: "when" },
-          make("button", {
-            type: "button", class: "link", onclick: () => this.jump(segment.start, segment),
-            "aria-label": `${clock(segment.start)} – ${clock(segment.end)}: go there`,
-          }, `${clock(segment.start)} – ${clock(segment.end)}`),
-          make("button", {
-            type: "button", class: "link quiet", onclick: () => this.askAbout(segment.end),
-            "aria-label": `Ask about this: ${clock(segment.start)} to ${clock(segment.end)}`,
-          }, "Ask about this")),
-        segment.note ? make("p", { class: "note" }, segment.note) : null,
-        ...lines.map((line) => make("p", {},
-          make("span", { class: `kind ${line.kind}` }, WORDS[line.kind] ?? line.kind), ` ${line.text}`))));
+  // The segment, episode or day of that name.
+  found(mark) {
+    const { segments, episodes, days } = this.told;
+    return segments.find((one) => name("segment", one.index) === mark) ??
+      episodes.find((one) => name("episode", one.first) === mark) ??
+      days.find((one) => name("day", one.first) === mark);
   }
 
-  // Bring the card of a segment, or of a moment, into view.
-  open(index, jump = false) {
-    const segment = this.segments.get(index);
-    const card = document.querySelector(`[data-card="${index}"]`);
-    if (!card || !segment) return;
+  // Bring a card into view.
+  mark(of) {
+    const card = document.querySelector(`[data-card="${of}"]`);
+    if (!card) return;
     card.scrollIntoView({ block: "nearest" });
     card.classList.add("found");
     setTimeout(() => card.classList.remove("found"), 1600);
-    if (jump) this.jump(segment.start, segment);
   }
 
+  // Bring the card of a moment into view.
   async reveal(time) {
     const [start, end] = this.window;
     if (time < start || time > end) {
@@ -214,7 +195,11 @@ export class Timeline {
       $("follow").ariaPressed = "false";
       await this.load();
     }
-    const found = [...this.segments.values()].find((one) => one.start <= time && time < one.end + 0.01);
-    if (found) this.open(found.index);
+    const at = (one) => one.start <= time && time < one.end + 0.01;
+    const { segments, episodes } = this.told;
+    const segment = segments.find(at);
+    const episode = episodes.find(at);
+    if (segment) this.mark(name("segment", segment.index));
+    else if (episode) this.mark(name("episode", episode.first));
   }
 }
