@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from app.engine_options import Attention, DeviceMap, Dtype, ModelName, Quantise, chosen
+from app.gaze import GazeName, GazeOffset, GazeSize, Looked, calibrate_webcam, looked
 from app.home import SAMPLE, home, sessions_folder
 from app.scoring.cli import build_app
 from app.scoring.engines import ENGINES
@@ -31,9 +32,7 @@ from pipeline.gaze_questions import by_meaning, gaze_judge
 from pipeline.recollection import Recollection
 from pipeline.session import Session, resume_at
 from pipeline.sources import Properties, Source, open_source
-from pipeline.sources.gaze.files import open_gaze
-from pipeline.sources.gaze.merged import WithGaze
-from pipeline.sources.gaze.track import GazeTrack
+from pipeline.sources.reader import Playhead
 from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAndMeaning
 
 STEP = 5.0
@@ -57,12 +56,6 @@ SessionFile = Annotated[
     Path | None,
     typer.Option("--session", help="Keep the session in this file, or go on with it."),
 ]
-GazeFile = Annotated[
-    Path | None, typer.Option("--gaze", help="Where somebody looked: an eye tracker's file.")
-]
-GazeOffset = Annotated[
-    float, typer.Option("--gaze-offset", help="Seconds to add to the times in the --gaze file.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -77,8 +70,9 @@ def ask(
         list[str] | None, typer.Option(help="One of several answers to choose from.")
     ] = None,
     session: SessionFile = None,
-    gaze: GazeFile = None,
+    gaze: GazeName = None,
     gaze_offset: GazeOffset = 0.0,
+    gaze_size: GazeSize = None,
     as_json: AsJson = False,
     engine: EngineName = "embedded",
     model: ModelName = None,
@@ -98,8 +92,8 @@ def ask(
                 raise Told("a session holds its gaze already: leave --gaze out")
             _ask_session(Path(clip), question, at, options, choice, as_json)
         else:
-            looked = _gaze(gaze, gaze_offset)
-            _ask_clip(clip, question, at, options, choice, session, looked, as_json)
+            beside = looked(gaze, gaze_offset, gaze_size)
+            _ask_clip(clip, question, at, options, choice, session, beside, as_json)
 
 
 @app.command()
@@ -113,8 +107,9 @@ def watch(
     ] = None,
     paced: Annotated[bool, typer.Option("--paced", help="Play a file at its own pace.")] = False,
     session: SessionFile = None,
-    gaze: GazeFile = None,
+    gaze: GazeName = None,
     gaze_offset: GazeOffset = 0.0,
+    gaze_size: GazeSize = None,
     as_json: AsJson = False,
     engine: EngineName = "embedded",
     model: ModelName = None,
@@ -126,10 +121,12 @@ def watch(
     """Watch SOURCE and print the timeline as it grows."""
     with told(), contextlib.ExitStack() as stack:
         properties = probe(source)
-        looked = _gaze(gaze, gaze_offset)
+        beside = looked(gaze, gaze_offset, gaze_size)
+        if beside is not None:
+            beside.check(source, properties.live, paced)
         models = _engine(chosen(engine, model, dtype, device_map, quantise, attention))
         memory = stack.enter_context(_opened(session, models))
-        watching = _session(source, models, memory, looked, paced=paced)
+        watching = _session(source, models, memory, beside, paced=paced)
         timeline = Timeline(Teller(models.senses.certain_above), as_json)
         if webhook is not None and not tell_me_when:
             raise Told("--webhook posts what --tell-me-when waits for: give that too")
@@ -223,6 +220,7 @@ def doctor() -> None:
     out.print(table)
 
 
+app.command("calibrate")(calibrate_webcam)
 app.add_typer(sessions, name="sessions")
 app.add_typer(build_app(ENGINES), name="score")
 
@@ -255,23 +253,25 @@ def _opened(session: Path | None, engine: Engine, read_only: bool = False) -> Me
     return Memory.open(session, engine.embed, read_only)
 
 
-def _gaze(path: Path | None, offset: float) -> GazeTrack | None:
-    return None if path is None else open_gaze(path, offset=offset)
-
-
 def _session(
     source: str,
     engine: Engine,
     memory: Memory,
-    gaze: GazeTrack | None = None,
+    gaze: Looked | None = None,
     *,
     paced: bool = False,
     stepped: bool = False,
 ) -> Session:
-    opened: Source = open_source(source, start=resume_at(memory))
+    start = resume_at(memory)
+    opened: Source = open_source(source, start=start)
+    playhead: Playhead | None = None
     if gaze is not None:
-        opened = WithGaze(opened, gaze)
-    return Session(opened, engine, memory, paced=paced, stepped=stepped)
+        if paced:
+            playhead = Playhead()
+            playhead.position = start
+            playhead.play()
+        opened = gaze.beside(opened, playhead)
+    return Session(opened, engine, memory, paced=paced, playhead=playhead, stepped=stepped)
 
 
 def _ask_clip(
@@ -281,10 +281,12 @@ def _ask_clip(
     options: list[str],
     choice: Choice,
     session: Path | None,
-    gaze: GazeTrack | None,
+    gaze: Looked | None,
     as_json: bool,
 ) -> None:
     properties = probe(clip)
+    if gaze is not None:
+        gaze.check(clip, properties.live, paced=False)
     if at is not None and properties.duration is not None and at > properties.duration:
         raise Told(
             f"--at {at:g} is past the end of {clip}, which lasts {properties.duration:.1f} s"

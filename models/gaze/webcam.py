@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -170,6 +171,13 @@ class Calibration:
         self._fitted = _fit(features, targets)
         return float(np.median(errors))
 
+    def samples(self) -> dict[str, list[list[float]]]:
+        """What was added, as plain numbers: ``features`` and their ``targets`` (x, y)."""
+        return {
+            "features": [features.tolist() for features in self._features],
+            "targets": [list(target) for target in self._targets],
+        }
+
     def look(self, features: NDArray[np.float64]) -> tuple[float, float]:
         """Where the person looks, normalised.
 
@@ -209,10 +217,16 @@ def degrees_of_screen(parts: float, screen_width: float, distance: float) -> flo
     return math.degrees(2 * math.atan(parts * screen_width / 2 / distance))
 
 
+class Finder(Protocol):
+    """Finds the eyes in an RGB picture ``uint8 (H, W, 3)``, as :class:`EyeFinder` does."""
+
+    def find(self, image: NDArray[np.uint8]) -> Eyes | None: ...
+
+
 class WebcamGaze:
     """Webcam pictures to gaze, once calibrated."""
 
-    def __init__(self, eyes: EyeFinder, calibration: Calibration) -> None:
+    def __init__(self, eyes: Finder, calibration: Calibration) -> None:
         self._eyes = eyes
         self._calibration = calibration
 

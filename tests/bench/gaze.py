@@ -32,7 +32,7 @@ from models.vision.text_reader import TextReader
 from pipeline.evidence import passage
 from pipeline.gaze import GazeWatcher, Namer
 from pipeline.gaze_questions import history, reply
-from pipeline.sources.gaze import open_gaze
+from pipeline.sources.gaze.files import read_gaze
 from tests.gaze_world import OTHER_PHOTOS, PHOTOS, VIEW, WORDS, Asked, World, photo, texture
 
 Choose = Callable[[Asked, list[Segment]], tuple[float, ...]]
@@ -283,7 +283,7 @@ def survival_of_objects(count: int, pixels: int, rng: np.random.Generator) -> di
 
 def fixations() -> None:
     """Events, centres and durations against the maker's on the Neon recording."""
-    track = open_gaze(SHARED / "gaze" / "neon_demo" / "gaze.csv")
+    track = read_gaze(SHARED / "gaze" / "neon_demo" / "gaze.csv")
     text = (SHARED / "gaze" / "neon_demo" / "fixations.csv").read_text().splitlines()[1:]
     origin = 1760676789685918534  # of the first scene frame
     truth = []

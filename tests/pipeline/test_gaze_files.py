@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.gaze.geometry import NEON
-from pipeline.sources.gaze import GazeError, open_gaze
+from pipeline.sources.gaze import GazeError, read_gaze
 
 
 def write(tmp_path, text, name="gaze.csv"):
@@ -24,7 +24,7 @@ def near(track, *expected):
 
 
 def test_a_real_neon_recording_is_on_the_clock_of_its_video(shared):
-    track = open_gaze(shared / "gaze" / "neon_demo" / "gaze.csv")
+    track = read_gaze(shared / "gaze" / "neon_demo" / "gaze.csv")
     assert (track.format, len(track), round(track.rate)) == ("pupil-cloud", 1788, 200)
     # The first scene frame came 0.78 s before the first sample.
     near(track, (0.780047, 719.783 / 1600, 749.776 / 1200))
@@ -42,8 +42,8 @@ a,b,1700000000010000000,272,270,0,,
 def test_pupil_cloud_of_an_invisible_needs_to_be_told_its_size(tmp_path):
     path = write(tmp_path, PUPIL)
     with pytest.raises(GazeError, match="frame_size"):
-        open_gaze(path)
-    track = open_gaze(path, frame_size=(1088, 1080))
+        read_gaze(path)
+    track = read_gaze(path, frame_size=(1088, 1080))
     near(track, (0, 0.5, 0.5), (0.005, math.nan, math.nan), (0.01, 0.25, 0.25))
     assert track.confidence.tolist() == [1, 1, 0]
     assert "first sample" in " ".join(track.remarks)
@@ -52,22 +52,22 @@ def test_pupil_cloud_of_an_invisible_needs_to_be_told_its_size(tmp_path):
 def test_the_scene_cameras_times_start_the_clock(tmp_path):
     path = write(tmp_path, PUPIL)
     write(tmp_path, "timestamp [ns]\n1699999999000000000\n", "world_timestamps.csv")
-    near(open_gaze(path, frame_size=(1088, 1080), offset=-0.25), (0.75, 0.5, 0.5))
+    near(read_gaze(path, frame_size=(1088, 1080), offset=-0.25), (0.75, 0.5, 0.5))
 
 
 def test_an_invisibles_own_files(tmp_path):
     np.array([544, 540, 272, 270], "<f4").tofile(tmp_path / "gaze ps1.raw")
     np.array([2_000_000_000, 2_005_000_000], "<i8").tofile(tmp_path / "gaze ps1.time")
     np.array([1_500_000_000], "<i8").tofile(tmp_path / "PI world v1 ps1.time")
-    near(open_gaze(tmp_path / "gaze ps1.raw"), (0.5, 0.5, 0.5), (0.505, 0.25, 0.25))
+    near(read_gaze(tmp_path / "gaze ps1.raw"), (0.5, 0.5, 0.5), (0.505, 0.25, 0.25))
     np.array([1], "<i8").tofile(tmp_path / "gaze ps1.time")
     with pytest.raises(GazeError, match="4 numbers for 1 times"):
-        open_gaze(tmp_path / "gaze ps1.raw")
+        read_gaze(tmp_path / "gaze ps1.raw")
 
 
 def test_pupil_core_counts_from_the_bottom(tmp_path):
     text = "gaze_timestamp,world_index,confidence,norm_pos_x,norm_pos_y\n100.5,0,0.9,0.2,0.9\n"
-    near(open_gaze(write(tmp_path, text)), (0, 0.2, 0.1))
+    near(read_gaze(write(tmp_path, text)), (0, 0.2, 0.1))
 
 
 TOBII = (
@@ -83,7 +83,7 @@ TOBII = (
     "unit, a, b", [(" [ms]", "20", "40"), (" [μs]", "20000", "40000"), ("", "20000", "40000")]
 )
 def test_tobii_pro_lab(tmp_path, unit, a, b):
-    track = open_gaze(write(tmp_path, TOBII.format(unit=unit, a=a, b=b), "export.tsv"))
+    track = read_gaze(write(tmp_path, TOBII.format(unit=unit, a=a, b=b), "export.tsv"))
     assert track.format == "tobii"
     near(track, (0.02, 0.5, 0.5), (0.04, 0.25, 0.25))
     assert track.confidence.tolist() == [1, 0]
@@ -96,7 +96,7 @@ def test_tobii_normalised_in_utf_16(tmp_path):
     )
     path = tmp_path / "export.tsv"
     path.write_bytes(text.encode("utf-16"))
-    near(open_gaze(path), (0.005, 0.4, 0.6))
+    near(read_gaze(path), (0.005, 0.4, 0.6))
 
 
 BEGAZE = "## [BeGaze]\n## Number of Samples:\t3\n## Calibration Area:\t1280\t960\n"
@@ -110,7 +110,7 @@ def test_egtea_with_seven_columns_is_placed_by_its_frame_numbers(tmp_path):
         text += f"{time * 1e6:.0f}\tSMP\t1\t640\t480\t{48 + int(24 * i / 30)}\tFixation\n"
     text += "5999999\tMSG\t1\t# Message: stop\n"
     text += "6000000\tSMP\t1\t0\t0\t72\t-\n"
-    track = open_gaze(write(tmp_path, text, "gaze.txt"))
+    track = read_gaze(write(tmp_path, text, "gaze.txt"))
     assert track.times[0] == pytest.approx(2.0, abs=1 / 24)
     assert np.allclose(np.diff(track.times), 1 / 30, atol=1e-5)
     assert np.allclose(track.points[0], 0.5)
@@ -127,16 +127,16 @@ def test_egtea_with_26_columns_and_no_header(tmp_path):
     text = (
         BEGAZE + row(7_000_000, "00:01:02:12", "Saccade") + row(7_041_667, "00:01:02:13", "Blink")
     )
-    track = open_gaze(write(tmp_path, text, "gaze.txt"))
+    track = read_gaze(write(tmp_path, text, "gaze.txt"))
     near(track, (62.5, 0.25, 0.25))
     assert track.confidence.tolist() == [1, 0]
     with pytest.raises(GazeError, match=r"line 4: 5 columns"):
-        open_gaze(write(tmp_path, BEGAZE + "1\tSMP\t1\t2\t3\n", "wrong.txt"))
+        read_gaze(write(tmp_path, BEGAZE + "1\tSMP\t1\t2\t3\n", "wrong.txt"))
 
 
 def test_ego4d(tmp_path):
     text = "component_idx,canonical_timestamp_s,norm_pos_x,norm_pos_y,confidence\n0,3.5,.2,.4,0.7\n"
-    track = open_gaze(write(tmp_path, text))
+    track = read_gaze(write(tmp_path, text))
     near(track, (3.5, 0.2, 0.4))
     assert (track.format, track.confidence[0]) == ("ego4d", 0.7)
 
@@ -144,17 +144,17 @@ def test_ego4d(tmp_path):
 def test_holoassist_and_egoexolearn(tmp_path):
     text = "frame_idx,timestamp_sec,u,v,valid,in_frame\n"
     text += "0,0.0,448,252,True,True\n1,0.04,,,False,False\n"
-    track = open_gaze(write(tmp_path, text))
+    track = read_gaze(write(tmp_path, text))
     near(track, (0, 0.5, 0.5), (0.04, math.nan, math.nan))
     np.save(tmp_path / "gaze.npy", np.array([[0.1, 0.2, 1], [0.3, 0.4, 0]]))
-    track = open_gaze(tmp_path / "gaze.npy")
+    track = read_gaze(tmp_path / "gaze.npy")
     near(track, (0, 0.1, 0.2), (1 / 30, 0.3, 0.4))
     assert track.confidence.tolist() == [1, 0]
 
 
 def test_streamgazes_fixations_become_a_resting_gaze(shared):
     folder = shared / "benchmarks" / "streamgaze" / "sample"
-    track = open_gaze(next(folder.glob("*.csv")))
+    track = read_gaze(next(folder.glob("*.csv")))
     inside = track.between(32.0, 34.0)
     assert len(inside) >= 49
     assert np.allclose(inside.points, [0.554538, 0.654539], atol=1e-5)
@@ -172,11 +172,11 @@ def test_streamgazes_fixations_become_a_resting_gaze(shared):
     ],
 )
 def test_a_plain_table(tmp_path, text, first):
-    near(open_gaze(write(tmp_path, text), frame_size=(640, 480), view=NEON), first)
+    near(read_gaze(write(tmp_path, text), frame_size=(640, 480), view=NEON), first)
 
 
 def test_disorder_is_put_right_and_said(tmp_path):
-    track = open_gaze(write(tmp_path, "t,x,y\n2,.1,.1\n1,.2,.2\n2,.3,.3\n,.4,.4\n"))
+    track = read_gaze(write(tmp_path, "t,x,y\n2,.1,.1\n1,.2,.2\n2,.3,.3\n,.4,.4\n"))
     near(track, (1, 0.2, 0.2), (2, 0.1, 0.1))
     assert len(track) == 2
     said = " ".join(track.remarks)
@@ -205,14 +205,14 @@ def test_disorder_is_put_right_and_said(tmp_path):
 def test_what_is_wrong_is_named(tmp_path, text, complaint):
     path = write(tmp_path, text)
     with pytest.raises(GazeError, match=complaint) as caught:
-        open_gaze(path)
+        read_gaze(path)
     assert str(path) in str(caught.value)
 
 
 def test_a_missing_file_a_folder_and_an_unknown_format(tmp_path):
     with pytest.raises(GazeError, match="cannot be read"):
-        open_gaze(tmp_path / "none.csv")
+        read_gaze(tmp_path / "none.csv")
     with pytest.raises(GazeError, match="folder"):
-        open_gaze(tmp_path)
+        read_gaze(tmp_path)
     with pytest.raises(GazeError, match="choose from"):
-        open_gaze(write(tmp_path, "t,x,y\n1,.5,.5\n"), format="vhs")
+        read_gaze(write(tmp_path, "t,x,y\n1,.5,.5\n"), format="vhs")

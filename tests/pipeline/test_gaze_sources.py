@@ -59,8 +59,9 @@ def track(times: list[float]) -> GazeTrack:
 
 def test_recorded_samples_come_before_what_is_later():
     media = [frame(1.0), AudioChunk(1.02, np.zeros(1600, np.float32)), frame(1.25), frame(1.5)]
+    media += [AudioChunk(1.52, np.zeros(1600, np.float32))]
     source = Scripted(media)
-    with WithGaze(source, track([0.5, 1.0, 1.1, 1.2, 1.3, 1.6])) as merged:
+    with WithGaze(source, track([0.5, 1.0, 1.1, 1.2, 1.3, 1.6, 1.7])) as merged:
         assert source.inside
         got = list(merged)
     assert not source.inside
@@ -74,6 +75,8 @@ def test_recorded_samples_come_before_what_is_later():
         ("Frame", 1.25),
         ("GazeSample", 1.3),
         ("Frame", 1.5),
+        ("AudioChunk", 1.52),
+        ("GazeSample", 1.6),
     ]
 
 

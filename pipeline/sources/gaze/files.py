@@ -63,7 +63,7 @@ class _Given:
         return size
 
 
-def open_gaze(
+def read_gaze(
     path: str | os.PathLike[str],
     *,
     frame_size: tuple[int, int] | None = None,

@@ -90,9 +90,9 @@ class WithGaze:
     """``source`` with the samples of ``gaze`` put in by time.
 
     Of a recording, every sample comes before the picture or sound of a later time; samples
-    before the first and after the last of these are left out. Live, samples are placed on
-    the stream's clock by when pictures and sound arrive, and come at most :data:`POLL` later
-    than they came in, however seldom there is a picture.
+    before the first and after the end of the last of these are left out. Live, samples are
+    placed on the stream's clock by when pictures and sound arrive, and come at most
+    :data:`POLL` later than they came in, however seldom there is a picture.
 
     Args:
         source: not yet entered; this one enters and leaves it, and the feed.
@@ -152,13 +152,18 @@ class WithGaze:
         samples = iter(track)
         waiting = next(samples, None)
         begin: float | None = None
+        end = -math.inf
         for media in self._source:
             begin = media.time if begin is None else begin
+            end = max(end, media.end if isinstance(media, AudioChunk) else media.time)
             while waiting is not None and waiting.time <= media.time:
                 if waiting.time >= begin:
                     yield waiting
                 waiting = next(samples, None)
             yield media
+        while waiting is not None and waiting.time <= end:
+            yield waiting
+            waiting = next(samples, None)
 
     def _live(self, feed: Feed) -> Iterator[Media]:
         """The source is read on a thread of its own, so that samples need not wait for it."""
