@@ -12,7 +12,7 @@ SmolVLM, Qwen2.5-VL, Qwen3-VL, Qwen2.5-Omni and others).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -231,8 +231,10 @@ class _Decoder:
         embeds: Tensor | None = None,
         visual: Tensor | None = None,
         deepstack: tuple[Tensor, ...] = (),
+        **more: Any,
     ) -> Tensor:
-        """One forward pass over ``(batch, n)`` tokens; hidden states ``(batch, n, size)``."""
+        """One forward pass over ``(batch, n)`` tokens; hidden states ``(batch, n, size)``.
+        ``more`` is handed to the decoder."""
         device = self.device
         if embeds is None:
             assert ids is not None
@@ -248,6 +250,7 @@ class _Decoder:
             use_cache=True,
             streaming=cache,
             **extra,
+            **more,
         )
         hidden: Tensor = out.last_hidden_state
         return hidden
@@ -354,11 +357,15 @@ class StreamingContext:
                 self._cache.commit(len(run))
             self._length = stop
 
-    def fork(self, length: int | None = None) -> Fork:
+    def fork(self, length: int | None = None, more: Mapping[str, Any] | None = None) -> Fork:
         """A branch that continues from the first ``length`` tokens (default: all).
 
         Costs no copy: the branch reads the shared cache, of which later appending changes
         no slot that it can see.
+
+        Args:
+            more: handed to the decoder with each of the branch's passes: what its tokens may
+                look into, say (:mod:`models.reasoning.hybrid.slow_keys`).
 
         Raises:
             ValueError: ``length`` is beyond the context.
@@ -373,10 +380,13 @@ class StreamingContext:
             int(self._next[length]),
             self.chunk,
             self.gate,
+            more,
         )
 
 
-def _forward(decoder: _Decoder, cache: _KeyValues, run: Tokens, place: Tensor) -> Tensor:
+def _forward(
+    decoder: _Decoder, cache: _KeyValues, run: Tokens, place: Tensor, **more: Any
+) -> Tensor:
     return decoder.run(
         cache,
         place,
@@ -384,6 +394,7 @@ def _forward(decoder: _Decoder, cache: _KeyValues, run: Tokens, place: Tensor) -
         embeds=None if run.embeds is None else run.embeds[None],
         visual=None if run.visual is None else run.visual[None],
         deepstack=run.deepstack,
+        **more,
     )
 
 
@@ -406,6 +417,7 @@ class Fork:
         next_position: int,
         chunk: int,
         gate: PriorityGate,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         self.past_length = past_length
         self.next_position = next_position
@@ -414,6 +426,7 @@ class Fork:
         self._own = 0
         self._chunk = chunk
         self._gate = gate
+        self._more = dict(more or {})
         self._last: Tensor | None = None
 
     @property
@@ -440,6 +453,7 @@ class Fork:
             self.next_position,
             self._chunk,
             self._gate,
+            self._more,
         )
         branch._last = self._last
         return branch
@@ -472,7 +486,7 @@ class Fork:
             for run in given.split(self._chunk):
                 place, after = _place(run, self.next_position)
                 with self._gate.foreground():
-                    hidden = _forward(self._decoder, self._cache, run, place)[0]
+                    hidden = _forward(self._decoder, self._cache, run, place, **self._more)[0]
                     self._cache.commit(len(run))
                     kept.append(self._decoder.logits(hidden if all_logits else hidden[-1:]))
                 self._own += len(run)
@@ -532,7 +546,7 @@ class Fork:
         )
         place = torch.arange(self.next_position, self.next_position + longest)
         with self._gate.foreground():
-            hidden = self._decoder.run(cache, place.expand(len(rows), -1), ids=rows)
+            hidden = self._decoder.run(cache, place.expand(len(rows), -1), ids=rows, **self._more)
             likely = self._decoder.logits(hidden).log_softmax(-1)
         for row, continuation in enumerate(continuations):
             for step, token in enumerate(continuation[1:]):
