@@ -21,12 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.media import AudioChunk, Frame
+from models.media import AudioChunk, Break, Frame
 from pipeline.sources.audio import AudioConverter
 from pipeline.sources.source import Properties, SourceError
 
 LATENESS = 0.5
 """Seconds of stream time that one kind is held back for the other."""
+
+AWAY = 3.0
+"""Seconds without picture and sound after which the camera was away: a break."""
 
 AHEAD = 30.0
 """Seconds a time stamp may lie ahead of the time that has really passed."""
@@ -159,7 +162,8 @@ class BrowserSource:
             self._sound.clear()
             self._changed.notify_all()
 
-    def __iter__(self) -> Iterator[Frame | AudioChunk]:
+    def __iter__(self) -> Iterator[Frame | AudioChunk | Break]:
+        given = self._start or math.inf  # up to where something came
         while True:
             with self._changed:
                 while (media := self._next()) is None:
@@ -167,6 +171,10 @@ class BrowserSource:
                         return
                     self._changed.wait(POLL)
                 self._given = max(self._given, media.time)
+            if media.time - given > AWAY:
+                yield Break(given, media.time, "the camera was away")
+            end = media.end if isinstance(media, AudioChunk) else media.time
+            given = end if math.isinf(given) else max(given, end)
             yield media
 
     def _next(self) -> Frame | AudioChunk | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.media import AudioChunk, Frame
+from models.media import AudioChunk, Break, Frame
 from pipeline.sources.browser import LARGEST, BrowserSource
 from pipeline.sources.reader import Reader
 from pipeline.sources.source import SourceError
@@ -63,6 +63,22 @@ def test_after_a_dropped_connection_the_gap_stays_a_gap_and_nothing_comes_twice(
     heard = sum(len(chunk.samples) for chunk in sound)
     assert heard == pytest.approx(32_000, abs=80)
     assert any(b.time - a.end == pytest.approx(3.0, abs=0.01) for a, b in itertools.pairwise(sound))
+
+
+def test_a_camera_that_was_away_leaves_a_break_and_a_covered_one_does_not():
+    source = BrowserSource()
+    source.take_sound(0.0, tone(1.0), 48_000)
+    source.take_picture(9.0, jpeg())
+    for k in range(6):
+        source.take_sound(9.0 + k, tone(1.0), 48_000)
+    (away,) = [m for m in all_of(source) if isinstance(m, Break)]
+    assert (away.time, away.end) == (pytest.approx(1.0, abs=0.01), 9.0)
+
+    resumed = BrowserSource(start=20.0)
+    resumed.take_picture(26.0, jpeg())
+    first = all_of(resumed)[0]
+    assert isinstance(first, Break)
+    assert (first.time, first.end) == (20.0, 26.0)
 
 
 def test_pictures_do_not_wait_for_a_silent_microphone_nor_sound_for_a_covered_camera():
