@@ -82,6 +82,11 @@ class Memory:
             raise
 
     @property
+    def path(self) -> Path:
+        """The session's file."""
+        return self._store.path
+
+    @property
     def next_index(self) -> int:
         """The index the next segment must have: 0 in a new session, more in a resumed one."""
         return self._store.next_index

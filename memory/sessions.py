@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -157,6 +158,8 @@ def delete_session(path: Path) -> None:
         try:
             for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), Path(f"{path}.lock")):
                 file.unlink(missing_ok=True)
+            # Left by a run that was killed, see pipeline/spill.py.
+            shutil.rmtree(path.with_suffix(".slow"), ignore_errors=True)
         except OSError as error:
             raise StoreError(f"{path}: cannot delete: {error.strerror or error}") from error
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from memory.memory import Memory
 from memory.recall import Embed
 from memory.segment import Segment, Turn
+from memory.short_term import ShortTerm
 from memory.store import StoreError
 from memory.time_expressions import parse
 from models.gaze.answers import understand
@@ -37,6 +38,7 @@ class Asker:
     Args:
         certain_above: confidence from which a label is taken as fact.
         emit: told where an exchange could not be remembered.
+        pictures: of the latest segments, for a reasoner that looks at them.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Asker:
         certain_above: float,
         embed: Embed,
         emit: Callable[[Remark], None] = lambda remark: None,
+        pictures: ShortTerm | None = None,
     ) -> None:
         self._memory = memory
         self._reasoner = reasoner
         self._certain_above = certain_above
         self._embed = embed
         self._emit = emit
+        self._pictures = pictures
 
     def ask(
         self,
@@ -115,7 +119,11 @@ class Asker:
                 found.setdefault(recalled.segment.index, recalled.segment)
         found.update((segment.index, segment) for segment in self._memory.latest(LATEST, time))
         chosen = [found[index] for index in sorted(found)]
-        passages = [passage(segment, self._certain_above) for segment in chosen]
+        kept = self._pictures
+        passages = [
+            passage(s, self._certain_above, () if kept is None else kept.get(s.index, time))
+            for s in chosen
+        ]
         known = None if current is None else current.segment.as_of(time)
         if current is not None and known is not None and known.end > known.start:
             pictures = tuple(picture for picture in current.pictures if picture.time <= time)

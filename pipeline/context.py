@@ -8,16 +8,18 @@ import threading
 import time as clock
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from memory.memory import Memory
 from memory.segment import Note
 from memory.store import StoreError
+from models.media import Frame
 from models.reasoning.reasoner import Passage, Reasoner
 from pipeline.events import Remark
 
 BACKLOG = 64
-"""Passages that may wait for the context before watching waits, and for a note before the
-oldest go without."""
+"""Passages and pictures that may wait for the context before watching waits, and passages for
+a note before the oldest go without."""
 
 NOTE_SHARE = 0.1
 """Most of this thread's time that goes into notes while passages keep coming."""
@@ -35,10 +37,11 @@ PATIENCE = 30.0
 class ContextThread:
     """Reads closed segments into the running context, in order, and notes what was in them.
 
-    Notes wait for idle time: one is written only when no passage waits, and only while notes
-    have taken less than :data:`NOTE_SHARE` of the time that has passed. In the same idle time
-    old segments are gathered into episodes, and their detail fades once the session outgrows its
-    budget.
+    A picture is shown to the reasoner as soon as it was sampled, so that its segment's end
+    leaves less to do. Notes wait for idle time: one is written only when nothing waits, and only
+    while notes have taken less than :data:`NOTE_SHARE` of the time that has passed. In the same
+    idle time the reasoner does what it has due, old segments are gathered into episodes, and
+    their detail fades once the session outgrows its budget.
 
     Args:
         emit: given each note, and what went wrong.
@@ -60,13 +63,14 @@ class ContextThread:
         self._now = now
         self._budget = budget
         self._consolidated = -math.inf
-        self._waiting: queue.Queue[tuple[Passage, int]] = queue.Queue(BACKLOG)
+        self._waiting: queue.Queue[Frame | tuple[Passage, int]] = queue.Queue(BACKLOG)
         self._replayed: list[Passage] = []
         self._unnoted: deque[tuple[Passage, int]] = deque(maxlen=BACKLOG)
         self._closing = threading.Event()
         self._settled = threading.Condition()
         self._outstanding = 0
         self._noting = 0.0
+        self._failed = False  # in idle time; not tried again before the next passage
         self._began = 0.0
         self._thread = threading.Thread(target=self._run, name="context", daemon=True)
 
@@ -78,6 +82,12 @@ class ContextThread:
         self._began = clock.monotonic()
         self._outstanding = len(self._replayed)
         self._thread.start()
+
+    def see(self, frame: Frame) -> None:
+        """Hand over a sampled frame ahead of its passage; it is passed over when many wait."""
+        if self._reasoner.takes_pictures:
+            with suppress(queue.Full):
+                self._waiting.put_nowait(frame)
 
     def put(self, passage: Passage, index: int) -> None:
         """Hand over the passage of segment ``index``; waits while too many are waiting."""
@@ -106,13 +116,22 @@ class ContextThread:
         for passage in self._replayed:
             self._watch(passage)
         self._replayed.clear()
+        busy = False
         while not self._closing.is_set():
             try:
-                passage, index = self._waiting.get(timeout=POLL)
+                item = self._waiting.get(timeout=0.0 if busy else POLL)
             except queue.Empty:
                 self._note()
                 self._consolidate()
+                busy = self._idle()
                 continue
+            if isinstance(item, Frame):
+                # What fails here fails again with the picture's passage, and is told then.
+                with suppress(Exception):
+                    self._reasoner.see(item.image, item.time)
+                continue
+            passage, index = item
+            self._failed = False
             self._watch(passage)
             self._unnoted.append((passage, index))
 
@@ -138,9 +157,19 @@ class ContextThread:
                 note = Note(passage.start, passage.end, text, written=self._now())
                 self._memory.write_note(index, note)
                 self._emit(note)
-        except (StoreError, RuntimeError, ValueError) as error:
+        except Exception as error:  # whatever a model does, watching goes on
             self._tell(passage, f"no note: {error}")
         self._noting += clock.monotonic() - started
+
+    def _idle(self) -> bool:
+        if self._failed:
+            return False
+        try:
+            return self._reasoner.idle()
+        except Exception as error:
+            self._failed = True
+            self._emit(Remark(self._now(), "error", f"{type(error).__name__}: {error}"))
+            return False
 
     def _consolidate(self) -> None:
         now = self._now()

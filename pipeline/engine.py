@@ -10,6 +10,7 @@ from typing import Literal
 from memory.recall import Embed
 from models.reasoning.reasoner import Reasoner
 from pipeline.perception import Senses
+from pipeline.spill import SpillFolder
 
 ENGINES = ("embedded", "transformers")
 
@@ -45,14 +46,16 @@ class Engine:
         name: as on the command line.
         senses: the perception models.
         embed: texts to unit vectors, ``float32 (n, D)``.
-        new_reasoner: a reasoner with an empty running context, sharing the weights.
+        new_reasoner: a reasoner with an empty running context, sharing the weights. Its
+            argument is a folder for what memory has no room for, made where it is needed and
+            removed with the reasoner; None for nowhere.
         facts: for reports: model, revision, dtype, budgets.
     """
 
     name: str
     senses: Senses
     embed: Embed
-    new_reasoner: Callable[[], Reasoner]
+    new_reasoner: Callable[[Path | None], Reasoner]
     facts: Mapping[str, object]
 
 
@@ -92,7 +95,7 @@ def _senses() -> Senses:
 
 def _mind(
     choice: Choice, home: Path, embed: Embed
-) -> tuple[Callable[[], Reasoner], dict[str, object]]:
+) -> tuple[Callable[[Path | None], Reasoner], dict[str, object]]:
     """What makes the reasoners of an engine, and the facts about it."""
     from models.reasoning.reasoner import ReasonerError
 
@@ -101,7 +104,10 @@ def _mind(
             from models.reasoning.embedded import EmbeddedModel
 
             model = EmbeddedModel.load(home)
-            return lambda: model.reasoner(embed), {"engine": "embedded", "model": model.name}
+            return lambda scratch: model.reasoner(embed), {
+                "engine": "embedded",
+                "model": model.name,
+            }
         from models.reasoning.multimodal.engine import load_multimodal
 
         if choice.model is None:
@@ -118,7 +124,11 @@ def _mind(
         )
     except ReasonerError as error:
         raise EngineError(str(error)) from error
-    return loaded.reasoner, {"engine": "transformers", "model": choice.model, "dtype": choice.dtype}
+
+    def new_reasoner(scratch: Path | None) -> Reasoner:
+        return loaded.reasoner(None if scratch is None else SpillFolder(scratch))
+
+    return new_reasoner, {"engine": "transformers", "model": choice.model, "dtype": choice.dtype}
 
 
 def _incomplete(what: str, error: Exception) -> EngineError:

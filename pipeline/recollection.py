@@ -25,7 +25,7 @@ class Recollection:
         past = memory.latest(REPLAYED)
         if not past:
             raise AskError("this session holds nothing yet: watch something into it first")
-        reasoner = engine.new_reasoner()
+        reasoner = engine.new_reasoner(None)
         for segment in past:
             reasoner.watch(passage(segment, engine.senses.certain_above))
         self.end = max(segment.known_at for segment in past)

@@ -21,6 +21,7 @@ from typing import Self
 
 from memory.memory import Memory
 from memory.segment import Segment
+from memory.short_term import ShortTerm
 from memory.store import StoreError
 from models.gaze.fixations import HEAD_WORN, Settings
 from models.media import AudioChunk, Media
@@ -44,6 +45,9 @@ from pipeline.watcher import Watched, Watcher
 
 PATIENCE = 30.0
 """Seconds that a thread is given to end."""
+
+PICTURE_BYTES = 64 * 1024**2
+"""Bytes of sampled pictures kept at hand, for a reasoner that looks at them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,8 @@ class Session:
         self.memory = memory
         self._certain_above = engine.senses.certain_above
         self._reader = Reader(source, pace=paced, playhead=playhead)
-        self._reasoner = engine.new_reasoner()
+        self._reasoner = engine.new_reasoner(memory.path.with_suffix(".slow"))
+        self._pictures = ShortTerm(PICTURE_BYTES) if self._reasoner.takes_pictures else None
         self._log = EventLog()
         past = memory.latest(REPLAYED)
         self._heard_until = max((s.known_at for s in past[-1:]), default=-math.inf)
@@ -117,9 +122,15 @@ class Session:
             GazeWatcher(
                 Namer(engine.senses.seeing, engine.senses.reading, self._certain_above), gaze
             ),
+            sampled=lambda frame: self._context.see(frame),
         )
         self._asker = Asker(
-            memory, self._reasoner, self._certain_above, engine.embed, self._log.emit
+            memory,
+            self._reasoner,
+            self._certain_above,
+            engine.embed,
+            self._log.emit,
+            self._pictures,
         )
         self._context = ContextThread(
             self._reasoner, memory, self._log.emit, lambda: self._watcher.now
@@ -282,6 +293,8 @@ class Session:
 
     def _extend_context(self, watched: list[Watched]) -> None:
         for each in watched:
+            if self._pictures is not None:
+                self._pictures.keep(each.segment.index, each.pictures)
             self._context.put(self._passage(each.segment, each), each.segment.index)
 
     def _not_heard_before(self, media: Media) -> Media | None:

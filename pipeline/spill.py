@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 
@@ -13,15 +15,16 @@ class SpillFolder:
     files left behind by an earlier run are removed, and nothing is synced to the disk.
 
     Args:
-        folder: made where it is missing; for this alone.
+        folder: for this alone; made when something is written, and removed with this object.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.clear()
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     def write(self, key: int, blob: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as file:
             part = Path(file.name)
             try:

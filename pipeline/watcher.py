@@ -45,6 +45,7 @@ class Watcher:
         emit: called with each observation as it becomes known and each segment once it is
             on disk, on the calling thread.
         gaze: follows gaze samples, where the stream has them.
+        sampled: called with each frame that is looked at.
 
     Attributes:
         now: stream time up to which was watched, in seconds.
@@ -59,6 +60,7 @@ class Watcher:
         memory: Memory,
         emit: Callable[[Observation | Segment], None],
         gaze: GazeWatcher | None = None,
+        sampled: Callable[[Frame], None] = lambda frame: None,
     ) -> None:
         self.now = segmenter.start or 0.0
         self.offered = 0
@@ -69,6 +71,7 @@ class Watcher:
         self._memory = memory
         self._emit = emit
         self._gaze = gaze
+        self._show = sampled
         self._sound: deque[AudioChunk] = deque()
         self._unwritten: deque[Sealed] = deque()
 
@@ -132,6 +135,7 @@ class Watcher:
         if not taken:
             return self._segment(found)
         self.sampled += 1
+        self._show(frame)
         sight = self._perception.see(frame, new_scene=cut)
         return self._segment((*found, *sight.observations), frame, sight.features)
 

@@ -32,7 +32,7 @@ class Loaded:
         """What the engine says of itself, and the budgets it answers within."""
         return {
             **self.engine.facts,
-            "context_tokens": self.engine.new_reasoner().context_tokens[1],
+            "context_tokens": self.engine.new_reasoner(None).context_tokens[1],
             "recalled_segments": RECALLED,
             "latest_segments": LATEST,
         }
@@ -46,7 +46,7 @@ class Loaded:
         )
 
     def blind(self) -> Candidate:
-        return Blind(self.engine.new_reasoner(), self.facts)
+        return Blind(self.engine.new_reasoner(None), self.facts)
 
 
 class WatchError(Exception):

@@ -17,7 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.reasoning import smollm2
 from models.reasoning.context import Fork, StreamingContext
@@ -125,6 +127,16 @@ class EmbeddedReasoner:
     @property
     def context_tokens(self) -> tuple[int, int]:
         return self._context.length, self._context.capacity
+
+    @property
+    def takes_pictures(self) -> bool:
+        return False
+
+    def see(self, image: NDArray[np.uint8], time: float) -> None:
+        """Nothing: it reads words alone."""
+
+    def idle(self) -> bool:
+        return False
 
     def watch(self, passage: Passage) -> None:
         full = self._model.ids(_fast(passage))[: CONTEXT // 8]

@@ -113,8 +113,8 @@ class Reply:
 
 
 class Reasoner(Protocol):
-    """A model with a running context. ``watch`` and ``note`` are called by the watching
-    thread, ``answer`` and ``choose`` by any other, also while ``watch`` runs."""
+    """A model with a running context. One thread calls ``see``, ``watch``, ``note`` and
+    ``idle``; any other ``answer`` and ``choose``, also while ``watch`` runs."""
 
     @property
     def name(self) -> str:
@@ -124,6 +124,17 @@ class Reasoner(Protocol):
     @property
     def context_tokens(self) -> tuple[int, int]:
         """Tokens in the running context now, and the most it holds."""
+        ...
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether it looks at the frames of passages, or reads their lines alone."""
+        ...
+
+    def see(self, image: NDArray[np.uint8], time: float) -> None:
+        """A frame, RGB ``uint8 (H, W, 3)``, of stream ``time`` that a later :meth:`watch` will
+        bring in its passage, so that work on it can begin; in the order of time. It need not
+        be called."""
         ...
 
     def watch(self, passage: Passage) -> None:
@@ -149,4 +160,8 @@ class Reasoner(Protocol):
 
     def note(self, passage: Passage) -> str:
         """One line about a passage, in at most some 30 words."""
+        ...
+
+    def idle(self) -> bool:
+        """Do a short piece of what is due in the background; whether more is."""
         ...

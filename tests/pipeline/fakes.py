@@ -51,6 +51,8 @@ class Echo:
     ``hold``, where given, is waited for before each piece of an answer.
     """
 
+    takes_pictures = False
+
     def __init__(self, hold: threading.Event | None = None) -> None:
         self.watched: list[Passage] = []
         self.asked: list[Evidence] = []
@@ -64,6 +66,12 @@ class Echo:
     @property
     def context_tokens(self) -> tuple[int, int]:
         return 10 * len(self.watched), 1000
+
+    def see(self, image, time) -> None:
+        pass
+
+    def idle(self) -> bool:
+        return False
 
     def watch(self, passage: Passage) -> None:
         self.watched.append(passage)
@@ -109,7 +117,7 @@ def engine(*reasoners: Echo) -> Engine:
         "fake",
         Senses(Ears(), cast(TextReader, Glasses()), Eyes(), None, 0.5),
         hashed,
-        lambda: given.pop(0) if given else Echo(),
+        lambda scratch: given.pop(0) if given else Echo(),
         {"engine": "fake"},
     )
 

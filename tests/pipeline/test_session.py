@@ -11,6 +11,7 @@ import pytest
 from memory.memory import Memory
 from memory.segment import Note, Segment
 from models.media import AudioChunk, Frame, Media
+from models.reasoning.reasoner import ReasonerError
 from pipeline.answer import AskError
 from pipeline.events import Remark
 from pipeline.recollection import Recollection
@@ -60,6 +61,66 @@ def test_the_last_remark_tells_a_stop_from_the_end_of_the_stream(stopped: bool) 
         session.close()
         remarks = [e.what for e in session.events() if isinstance(e.what, Remark)]
     assert remarks[-1].kind == ("stopped" if stopped else "end")
+
+
+class Beholder(Echo):
+    """Looks at pictures; keeps what it was shown, in order, and counts its idle moments."""
+
+    takes_pictures = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[float | tuple[float, ...]] = []
+        self.idled = threading.Event()
+
+    def see(self, image, time) -> None:
+        self.shown.append(time)
+
+    def watch(self, passage) -> None:
+        super().watch(passage)
+        self.shown.append(passage.frame_times)
+
+    def note(self, passage) -> str:
+        raise ReasonerError("no words today")
+
+    def idle(self) -> bool:
+        self.idled.set()
+        return False
+
+
+def test_pictures_are_shown_before_their_passage_and_again_when_recalled() -> None:
+    beholder = Beholder()
+    source = Scripted(merged(frames(40), silence(40)))
+    with (
+        Memory.open(None, hashed) as memory,
+        Session(source, engine(beholder), memory) as session,
+    ):
+        assert session.wait(20)
+        ahead: list[float] = []
+        for shown in beholder.shown:
+            if isinstance(shown, tuple):
+                assert set(shown) <= set(ahead)
+            else:
+                ahead.append(shown)
+        assert ahead
+        assert len(memory.segments()) > 2
+        "".join(session.ask("what was at the beginning?", at=38.0))
+        asked = [p.frame_times for p in beholder.asked[-1].passages]
+        assert 0 < max(t for times in asked[:-1] for t in times) <= 38.0
+
+
+def test_what_a_reasoner_does_in_idle_time_may_fail_and_watching_goes_on() -> None:
+    beholder = Beholder()
+    source = Scripted(merged(frames(40), silence(40)))
+    with (
+        Memory.open(None, hashed) as memory,
+        Session(source, engine(beholder), memory) as session,
+    ):
+        assert session.wait(20)
+        assert beholder.idled.wait(20)
+        remarks = [e.what.text for e in session.events() if isinstance(e.what, Remark)]
+        assert any("no words today" in text for text in remarks)
+        assert len(beholder.watched) == len(memory.segments())
 
 
 def test_a_stepped_session_sees_nothing_beyond_its_step() -> None:

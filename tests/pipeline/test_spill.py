@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,20 @@ def test_segments_come_back_from_the_folder_until_its_budget_is_spent(tmp_path: 
 
 
 def test_what_an_earlier_run_left_is_gone(tmp_path: Path) -> None:
-    SpillFolder(tmp_path).write(3, b"old")
+    killed = SpillFolder(tmp_path)
+    killed.write(3, b"old")
     assert SpillFolder(tmp_path).read(3) is None
+
+
+def test_the_folder_goes_with_its_last_user(tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    folder = SpillFolder(slow)
+    assert not slow.exists()
+    folder.write(3, b"blob")
+    assert slow.exists()
+    del folder
+    gc.collect()
+    assert not slow.exists()
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, StoppingCriteria
 from transformers.cache_utils import DynamicCache
@@ -56,7 +58,7 @@ class GenericModel:
         name = f"transformers {loaded.config.model_type} {short}, re-reading at each question"
         return cls(name, loaded, processor, tokens)
 
-    def reasoner(self, slow: object = None) -> GenericReasoner:
+    def reasoner(self, spill: object = None) -> GenericReasoner:
         """For one stream; slow tokens do not exist here."""
         return GenericReasoner(self)
 
@@ -77,6 +79,16 @@ class GenericReasoner:
     def context_tokens(self) -> tuple[int, int]:
         """There is no running context."""
         return 0, 0
+
+    @property
+    def takes_pictures(self) -> bool:
+        return True
+
+    def see(self, image: NDArray[np.uint8], time: float) -> None:
+        """Nothing: all is encoded for each question."""
+
+    def idle(self) -> bool:
+        return False
 
     def watch(self, passage: Passage) -> None:
         with self._lock:

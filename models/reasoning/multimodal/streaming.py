@@ -27,7 +27,7 @@ from models.reasoning.multimodal.visual import Compressor, VisualFeatures, Visua
 from models.reasoning.reasoner import Counts, Evidence, Passage, ReasonerError, Reply
 from models.reasoning.relevance import relevance
 from models.reasoning.rolling import RollingContext, View
-from models.reasoning.slow import Cues, SlowStore, choose
+from models.reasoning.slow import Blobs, Cues, SlowStore, choose
 
 _AHEAD = 64
 """Frame groups encoded and not yet in the context, at most."""
@@ -61,7 +61,7 @@ class MultimodalModel:
         compressor: makes fast and slow tokens; None keeps every visual token in the context.
         answer_tokens: most tokens of an answer.
         slow_tokens: most slow tokens brought in for a question.
-        slow_bytes: main memory for a stream's slow tokens, where no store is given.
+        slow_bytes, spill_bytes: main memory and disk for a stream's slow tokens.
         hear: sound goes in beside the pictures, where the family hears.
     """
 
@@ -77,6 +77,7 @@ class MultimodalModel:
         answer_tokens: int = 256,
         slow_tokens: int = 2048,
         slow_bytes: int = 512 * 2**20,
+        spill_bytes: int = 4 * 2**30,
         hear: bool = True,
     ) -> None:
         self.name = name
@@ -86,6 +87,7 @@ class MultimodalModel:
         self.answer_tokens = answer_tokens
         self.slow_tokens = slow_tokens
         self.slow_bytes = slow_bytes
+        self.spill_bytes = spill_bytes
         self.hears = family.hears and hear
         self.gate = PriorityGate()
         self._model = model
@@ -103,16 +105,18 @@ class MultimodalModel:
         capacity, backend = self._context
         return StreamingContext(self._model, capacity, self.chunk, self.gate, backend)
 
-    def reasoner(self, slow: SlowStore | None = None) -> MultimodalReasoner:
+    def reasoner(self, spill: Blobs | None = None) -> MultimodalReasoner:
         """For one stream.
 
         Args:
-            slow: where its slow tokens are kept; by default in memory alone. There are none
-                without a compressor, for then all tokens are in the context.
+            spill: where its slow tokens go that ``slow_bytes`` of memory have no room for; None
+                lets the oldest go. There are none without a compressor, for then all tokens are
+                in the context.
         """
         if self.compressor is None:
             return MultimodalReasoner(self)
-        return MultimodalReasoner(self, SlowStore(self.slow_bytes) if slow is None else slow)
+        slow = SlowStore(self.slow_bytes, spill=spill, spill_bytes=self.spill_bytes)
+        return MultimodalReasoner(self, slow)
 
 
 class MultimodalReasoner:
@@ -140,9 +144,12 @@ class MultimodalReasoner:
     def context_tokens(self) -> tuple[int, int]:
         return self._rolling.length, self._rolling.capacity
 
+    @property
+    def takes_pictures(self) -> bool:
+        return True
+
     def see(self, image: NDArray[np.uint8], time: float) -> None:
-        """Run the vision tower ahead of the segment's end: a frame that :meth:`watch` will
-        bring in its passage, RGB ``(H, W, 3)``, in the order of time. Need not be called."""
+        """Run the vision tower ahead of the segment's end, one frame group at a time."""
         self._waiting.append((time, image))
         if len(self._waiting) == self._family.group:
             group, self._waiting = self._waiting, []
@@ -186,7 +193,7 @@ class MultimodalReasoner:
             self._keys = {span: key for span, key in self._keys.items() if key in kept}
 
     def idle(self) -> bool:
-        """Do one chunk of what is due in the background; whether more is."""
+        """Do one chunk of the rebuild of a full context; whether more is due."""
         return self._rolling.step()
 
     def answer(

@@ -30,7 +30,7 @@ class Witness(Echo):
 
 
 def witnessed(had):
-    return replace(engine(), new_reasoner=lambda: Witness(had))
+    return replace(engine(), new_reasoner=lambda scratch: Witness(had))
 
 
 class Overheard:

@@ -73,6 +73,16 @@ class FakeReasoner:
     def context_tokens(self) -> tuple[int, int]:
         return self._watched, 1000
 
+    @property
+    def takes_pictures(self) -> bool:
+        return False
+
+    def see(self, image, time) -> None:
+        pass
+
+    def idle(self) -> bool:
+        return False
+
     def watch(self, passage: Passage) -> None:
         self._watched += 10
 
@@ -128,4 +138,6 @@ class Gate:
 
 def fake_engine(step: Callable[[], None] = lambda: None) -> Engine:
     senses = Senses(FakeHearing(), FakeReading(), FakeSeeing(), None, 0.5)
-    return Engine("fake", senses, fake_embed, lambda: FakeReasoner(step), {"engine": "fake"})
+    return Engine(
+        "fake", senses, fake_embed, lambda scratch: FakeReasoner(step), {"engine": "fake"}
+    )
