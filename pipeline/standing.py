@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+import snowballstemmer  # type: ignore[import-untyped]
 
 from memory.recall import Embed
 from memory.segment import Segment
@@ -22,6 +23,7 @@ from memory.words import terms
 from models.reasoning.reasoner import Line, Passage
 from pipeline.events import Event
 from pipeline.evidence import passage
+from pipeline.mentions import mentioned
 
 FIRES_AT = 0.6
 REARMS_AT = 0.4
@@ -64,6 +66,12 @@ _BY_READING = re.compile(
 _BY_SIGHT = re.compile(
     r"\b(see|sees|seen|look|looks|watch|visible|picture|screen|shown)\b", re.IGNORECASE
 )
+_PRESENTS = re.compile(
+    r"\b(shows?|showing|(?:has|have) shown|here (?:is|are|comes?)|here's|this is|these are|look at"
+    r"|(?:you|we) (?:can )?see|in (?:the|this) (?:picture|photograph|photo|image|film|video))\b",
+    re.IGNORECASE,
+)
+_STEMMER = snowballstemmer.stemmer("english")
 _LITTLE = (
     "again appear appeared appears come comes discuss discussed enters everybody first heard "
     "hears mentioned mentions name new nobody people person phrase picture read reads said says "
@@ -120,9 +128,10 @@ class WordsAndMeaning:
 
     A condition that names its words ("the word budget", or words in quotes) holds where a
     line has them, and nowhere else. Of any other, a line that has all its words that matter
-    holds it; else the cosine of the embeddings decides. "Hear" looks at speech alone, "read"
-    and "write" at text, "see" at text and objects. A label below the engine's confidence floor
-    counts for nothing.
+    holds it, or that has a thing of the kind it names ("a price"); else the cosine of the
+    embeddings decides. "Hear" looks at speech alone, "read" and "write" at text, "see" and
+    "shown" at text and objects, and at speech that says what is to be seen. A label below the
+    engine's confidence floor counts for nothing.
     """
 
     def __init__(self, embed: Embed) -> None:
@@ -131,17 +140,16 @@ class WordsAndMeaning:
     def __call__(self, condition: str, passage: Passage) -> Verdict:
         kinds = _kinds(condition)
         lines = [line for line in passage.lines if line.kind in kinds and line.certain]
-        if not lines:
-            return Verdict(0.0)
         named = _QUOTED.search(condition)
         if named is not None:
             phrase = _stems(named["quoted"] or named["named"])
             found = [line for line in lines if phrase and _holds(_stems(line.text), phrase)]
             return Verdict(1.0, found[0]) if found else Verdict(0.0)
-        wanted = {_stem(w) for w in terms(condition) if w not in _TELLS_LITTLE}
-        for line in lines:
-            if wanted and wanted <= set(_stems(line.text)):
+        for line in (*lines, *_shown_in_words(condition, passage)):
+            if _tells(condition, line.text):
                 return Verdict(1.0, line)
+        if not lines:
+            return Verdict(0.0)
         vectors = self._embed([condition, *(line.text for line in lines)])
         cosines = vectors[1:] @ vectors[0]
         best = int(np.argmax(cosines))
@@ -308,17 +316,32 @@ def _kinds(condition: str) -> frozenset[str]:
     return frozenset(kinds or {"heard", "read", "seen", "gaze"})
 
 
+def _shown_in_words(condition: str, passage: Passage) -> list[Line]:
+    """Of a condition about what is seen, the speech that presents something to be seen."""
+    if not _BY_SIGHT.search(condition) or _BY_EAR.search(condition):
+        return []
+    return [line for line in passage.lines if line.kind == "heard" and _PRESENTS.search(line.text)]
+
+
+def _tells(condition: str, text: str) -> bool:
+    """Whether ``text`` has all words of ``condition`` that matter, in any form; or, where it
+    names a kind of thing, one of that kind and all its other words."""
+    words = set(_stems(text))
+    wanted = _wanted(condition)
+    if wanted and wanted <= words:
+        return True
+    thing = mentioned(condition)
+    if thing is None or not thing[0].said.search(text):
+        return False
+    return _wanted(thing[1]) <= words
+
+
+def _wanted(condition: str) -> set[str]:
+    return set(_STEMMER.stemWords([w for w in terms(condition) if w not in _TELLS_LITTLE]))
+
+
 def _stems(text: str) -> list[str]:
-    return [_stem(word) for word in re.findall(r"[^\W_]+", text.lower())]
-
-
-def _stem(word: str) -> str:
-    """``word`` without its commonest endings: enough to match what is said with what is meant."""
-    for ending in ("ing", "ed", "s"):
-        if word.endswith(ending) and not word.endswith("ss") and len(word) >= len(ending) + 3:
-            word = word[: -len(ending)]
-            break
-    return word.removesuffix("e")
+    return list(_STEMMER.stemWords(re.findall(r"[^\W_]+", text.lower())))
 
 
 def _holds(words: list[str], phrase: list[str]) -> bool:

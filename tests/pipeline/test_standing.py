@@ -116,6 +116,32 @@ def test_all_the_words_that_matter_suffice_in_any_form():
     assert found.line.text == "prizes were drawn"
 
 
+@pytest.mark.parametrize(
+    ("waited_for", "there", "not_there"),
+    [
+        ("a price is mentioned", "It costs three dollars.", "Three dogs cost him his sleep."),
+        ("the price of the coffee is mentioned", "Coffee is $3.", "Milk is $3."),
+        ("the gate number is mentioned", "Go to gate 42.", "Go to the gate."),
+        ("a phone number is mentioned", "Call 555 0100 123.", "Call me in 20 minutes."),
+        ("a number is mentioned", "There were twenty.", "No one was there."),
+        ("a number of people talk", "A number of people talk.", "There were 20."),
+        ("a year is mentioned", "In nineteen ninety five she flew.", "At nineteen she flew."),
+        ("a date is mentioned", "It opens on the third of May.", "You may open it."),
+        ("somebody's name is mentioned", "Our guide is Amara Singh.", "Our guide is late."),
+        ("somebody asks a question", "Where is it?", "It is here."),
+    ],
+)
+def test_a_thing_of_the_kind_that_is_named_is_known_by_its_form(waited_for, there, not_there):
+    assert judged(waited_for, ("heard", there)).likelihood == 1
+    assert judged(waited_for, ("heard", not_there)).likelihood == 0
+
+
+def test_what_speech_presents_counts_as_shown_and_what_it_only_mentions_does_not():
+    assert judged("galaxies are shown", ("heard", "This picture shows a galaxy.")).likelihood == 1
+    assert judged("galaxies are shown", ("heard", "He spoke of a galaxy.")).likelihood == 0
+    assert judged("you hear about galaxies", ("heard", "He spoke of a galaxy.")).likelihood == 1
+
+
 def test_likeness_in_meaning_counts_and_uncertain_labels_do_not():
     assert judged("coffee is served", ("seen", "espresso")).likelihood == 1
     assert judged("coffee is served", ("seen", "espresso"), certain=False).likelihood == 0
