@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-from models.media import AudioChunk, Break, Frame, GazeSample, Media
+from models.media import Media
+from pipeline.sources.backlog import Backlog
 from pipeline.sources.source import Properties, Source
 
 POLL = 0.1
 """Longest single wait, in seconds: how soon a closed reader is noticed."""
-
-GAZE_HELD = 4096
-"""Gaze samples the queue holds beside its pictures and sound: 20 seconds at 200 Hz."""
 
 
 class Playhead:
@@ -56,10 +53,8 @@ class Playhead:
 class Reader:
     """Opens ``source``, reads it on a thread, and gives its media in order.
 
-    A file waits when the queue is full. A live source is never waited for: the oldest frame
-    that has not been taken is dropped and counted; sound is dropped only where no frame is
-    left to drop. Gaze samples take no place from either; of more than :data:`GAZE_HELD` the
-    oldest is dropped.
+    A file waits when the queue is full. A live source is never waited for: what there is no
+    room or no time for is dropped and counted, pictures first (:class:`Backlog` says how).
 
     Args:
         source: a source that is not yet entered; the reader enters and leaves it.
@@ -67,9 +62,10 @@ class Reader:
         pace: give media no sooner than :attr:`playhead` reaches its time.
         playhead: the position of whatever plays the file; by default one that starts to run
             with the reader, at the time of the first item.
+        clock: seconds that have passed, by which media of a live source is late.
 
     Attributes:
-        read, dropped: items read from the source, and those of them dropped.
+        read: items read from the source.
     """
 
     def __init__(
@@ -79,6 +75,7 @@ class Reader:
         *,
         pace: bool = False,
         playhead: Playhead | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}")
@@ -87,14 +84,11 @@ class Reader:
         self._pace = pace
         self._own_playhead = playhead is None
         self.playhead = playhead or Playhead()
+        self._clock = clock
         self.read = 0
-        self.dropped = 0
         self._live = False
-        self._queue: deque[Media] = deque()
-        self._gaze_held = 0
+        self._queue = Backlog(capacity, live=False)
         self._changed = threading.Condition()
-        self._newest = 0.0
-        self._given = 0.0
         self._done = False
         self._closed = False
         self._error: Exception | None = None
@@ -103,6 +97,7 @@ class Reader:
     def __enter__(self) -> Self:
         self._source.__enter__()
         self._live = self._source.properties.live
+        self._queue = Backlog(self._capacity, self._live)
         self._thread.start()
         return self
 
@@ -119,10 +114,20 @@ class Reader:
         return self._source.properties
 
     @property
+    def live(self) -> bool:
+        """Whether the source is never waited for; once entered."""
+        return self._live
+
+    @property
+    def dropped(self) -> int:
+        """Items read and not given."""
+        return self._queue.dropped
+
+    @property
     def lag(self) -> float:
-        """Seconds of stream time between what was read last and what was taken last."""
+        """Seconds of stream time between what has come and what was taken last."""
         with self._changed:
-            return max(0.0, self._newest - self._given)
+            return self._queue.lag(self._clock())
 
     def close(self, timeout: float = 5.0) -> bool:
         """Ends reading; True where the thread ended within ``timeout`` seconds."""
@@ -142,7 +147,7 @@ class Reader:
         """
         while True:
             with self._changed:
-                while not self._queue:
+                while (media := self._queue.take(self._clock())) is None:
                     if self._closed:
                         return
                     if self._done:
@@ -152,9 +157,6 @@ class Reader:
                     self._changed.wait(POLL)
                 if self._closed:
                     return
-                media = self._queue.popleft()
-                self._gaze_held -= isinstance(media, GazeSample)
-                self._given = media.time
                 self._changed.notify_all()
             yield media
 
@@ -184,31 +186,12 @@ class Reader:
             return not self._closed
 
     def _put(self, media: Media) -> bool:
-        gaze = isinstance(media, GazeSample)
         with self._changed:
-            if self._live:
-                while self._full(gaze):
-                    self._drop(gaze)
-            else:
-                while not self._closed and self._full(gaze):
-                    self._changed.wait(POLL)
+            while not (self._closed or self._live) and self._queue.full(media):
+                self._changed.wait(POLL)
             if self._closed:
                 return False
-            self._queue.append(media)
-            self._gaze_held += gaze
-            self._newest = media.time
+            self._queue.put(media, self._clock())
             self.read += 1
             self._changed.notify_all()
             return True
-
-    def _full(self, gaze: bool) -> bool:
-        if gaze:
-            return self._gaze_held >= GAZE_HELD
-        return len(self._queue) - self._gaze_held >= self._capacity
-
-    def _drop(self, gaze: bool) -> None:
-        kinds = (GazeSample,) if gaze else (Frame, Break, AudioChunk)
-        held = (i for kind in kinds for i, m in enumerate(self._queue) if isinstance(m, kind))
-        del self._queue[next(held)]
-        self._gaze_held -= gaze
-        self.dropped += 1

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from models.media import AudioChunk, Frame, GazeSample, Media
-from pipeline.sources.reader import GAZE_HELD, Playhead, Reader
+from pipeline.sources.backlog import GAZE_HELD
+from pipeline.sources.reader import Playhead, Reader
 from pipeline.sources.source import Properties, SourceError
 
 
