@@ -1,6 +1,6 @@
 """A stream of 24 hours through the real memory, on a fast clock.
 
-    python -m tests.bench.endurance_memory [HOURS] [BUDGET_MB]
+    python -m tests.bench.endurance_memory [HOURS] [BUDGET_MB] [--report CSV]
 
 Each segment lasts ten seconds and holds a sentence, looks, labels (mostly unsure), sometimes
 words on screen, a thumbnail and, at first, features; a note follows each, and now and then a
@@ -11,9 +11,10 @@ is measured). At the end, what was said at minute 3 is asked for.
 
 from __future__ import annotations
 
+import argparse
+import csv
 import gc
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from memory.memory import Memory
@@ -83,18 +85,20 @@ def part(index: int, rng: random.Random, features: bool) -> Segment:
 
 @dataclass(frozen=True, slots=True)
 class Lived:
-    """What was measured: MB by hour (resident, anonymous, on disk), questions answered of
-    those asked, segments that are still on the timeline, seconds it took."""
+    """What was measured: by hour, MB (resident, anonymous, on disk), open handles and threads;
+    questions answered of those asked, segments that are still on the timeline, seconds it
+    took."""
 
-    hours: list[tuple[float, float, float]]
+    hours: list[tuple[float, float, float, int, int]]
     right: int
     asked: int
     segments: int
     taken: float
 
 
-def live(path: Path, hours: float, budget: int, report: bool = False) -> Lived:
+def live(path: Path, hours: float, budget: int, report: Path | None = None) -> Lived:
     rng = random.Random(3)
+    me = psutil.Process()
     measured = []
     began = time.monotonic()
     with Memory.open(path, embed) as memory:
@@ -111,14 +115,9 @@ def live(path: Path, hours: float, budget: int, report: bool = False) -> Lived:
                 memory.remember(answer)
             if now % 3600 == 0:
                 gc.collect()
-                measured.append((*resident(), memory.statistics().bytes / 1e6))
-                if report:
-                    total, own, disk = measured[-1]
-                    print(
-                        f"hour {now / 3600:4.0f}: {total:6.1f} MB resident, {own:6.1f} MB of it "
-                        f"its own, {disk:6.1f} MB on disk, {len(memory._index)} lines",
-                        flush=True,
-                    )
+                disk, handles = memory.statistics().bytes / 1e6, me.num_fds()
+                measured.append((*resident(), disk, handles, me.num_threads()))
+                tell(now / 3600, measured[-1], len(memory._index), report)
         while memory.consolidate(now, budget).more:
             pass
         right = 0
@@ -129,11 +128,30 @@ def live(path: Path, hours: float, budget: int, report: bool = False) -> Lived:
     return Lived(measured, right, len(FACTS), count, time.monotonic() - began)
 
 
+def tell(
+    hour: float, figures: tuple[float, float, float, int, int], lines: int, report: Path | None
+) -> None:
+    """Print an hour's figures, and add them to ``report``."""
+    names = ("resident MB", "own MB", "on disk MB", "handles", "threads", "lines")
+    row = [f"{hour:.0f}", *(f"{n:.1f}" for n in figures[:3]), *map(str, figures[3:]), str(lines)]
+    print("hour", row[0], *(f"| {v} {n}" for v, n in zip(row[1:], names, strict=True)), flush=True)
+    if report is not None:
+        fresh = not report.exists()
+        with report.open("a", newline="") as file:
+            csv.writer(file).writerows([("hour", *names), row] if fresh else [row])
+
+
 def main() -> None:
-    hours = float(sys.argv[1]) if len(sys.argv) > 1 else 24.0
-    budget = int(float(sys.argv[2]) * 1e6) if len(sys.argv) > 2 else 30_000_000
+    parser = argparse.ArgumentParser()
+    parser.add_argument("hours", type=float, nargs="?", default=24.0)
+    parser.add_argument("budget", type=float, nargs="?", default=30.0, help="MB")
+    parser.add_argument("--report", type=Path, help="a CSV file for the figures of each hour")
+    wanted = parser.parse_args()
+    if wanted.report is not None:
+        wanted.report.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        lived = live(Path(folder) / "day.onlooker", hours, budget, report=True)
+        path = Path(folder) / "day.onlooker"
+        lived = live(path, wanted.hours, int(wanted.budget * 1e6), wanted.report)
     first, last = lived.hours[0], lived.hours[-1]
     total, own = (100 * (last[place] / first[place] - 1) for place in (0, 1))
     print(
