@@ -3,6 +3,7 @@ episodes, and the taking away of old detail."""
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ class Episode:
         note: one line about it, empty where there was nothing to tell.
         note_known_at: stream time from which the note may be used.
         faded: how many steps its detail has faded.
+        source: whose segments they are; those of other sources may stand between them.
     """
 
     level: int
@@ -41,6 +43,7 @@ class Episode:
     note: str
     note_known_at: float
     faded: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Held:
 
 _EPISODES = (
     "SELECT e.level, e.first, e.last, a.start, b.end, e.known_at, e.importance, e.note, "
-    "e.note_known_at, e.faded FROM episodes e "
+    "e.note_known_at, e.faded, e.source FROM episodes e "
     'JOIN segments a ON a."index" = e.first JOIN segments b ON b."index" = e.last '
 )
 
@@ -65,6 +68,10 @@ class Archive:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self._store.sources
 
     def asked_about(self) -> frozenset[int]:
         return self._store.asked_about()
@@ -98,37 +105,44 @@ class Archive:
             rows = read.execute(_EPISODES + "WHERE e.level = 1 AND e.faded = ?", (step,))
             return [Episode(*row) for row in rows]
 
-    def without_day(self) -> list[Episode]:
-        """Episodes that are part of no day yet, in order."""
+    def without_day(self, source: str) -> list[Episode]:
+        """Episodes of a source that are part of no day yet, in order."""
         with self._store.reading() as read:
             rows = read.execute(
-                _EPISODES + "WHERE e.level = 1 AND e.first > "
-                "(SELECT ifnull(max(last), -1) FROM episodes WHERE level = 2) ORDER BY e.first"
+                _EPISODES + "WHERE e.level = 1 AND e.source = ?1 AND e.first > (SELECT "
+                "ifnull(max(last), -1) FROM episodes WHERE level = 2 AND source = ?1) "
+                "ORDER BY e.first",
+                (source,),
             )
             return [Episode(*row) for row in rows]
 
-    def gathered_until(self) -> float:
-        """Stream time at which the first segment that is part of no episode begins; minus
-        infinity where there is none."""
-        with self._store.reading() as read:
-            row = read.execute(
-                'SELECT start FROM segments WHERE "index" = '
-                "(SELECT ifnull(max(last), -1) + 1 FROM episodes WHERE level = 1)"
-            ).fetchone()
-        return -math.inf if row is None else float(row[0])
+    def gathered_until(self, source: str) -> float:
+        """Stream time at which the first segment of a source that is part of no episode begins;
+        minus infinity where there is none."""
+        first = self._first_unparted(source, 1)
+        return self._store.get(first, media=False)[0].start if first else -math.inf
 
-    def unparted(self, until: float, limit: int) -> list[Segment]:
-        """The first segments that are part of no episode and known in full at ``until``."""
-        with self._store.reading() as read:
-            first = read.execute(
-                "SELECT ifnull(max(last), -1) + 1 FROM episodes WHERE level = 1"
-            ).fetchone()[0]
+    def unparted(self, source: str, until: float, limit: int) -> list[Segment]:
+        """The first segments of a source that are part of no episode and known in full at
+        ``until``."""
         found = []
-        for segment in self._store.segments(since_index=first, limit=limit, media=False):
+        for segment in self._store.get(self._first_unparted(source, limit), media=False):
             if segment.known_at > until:
                 break
             found.append(segment)
         return found
+
+    def _first_unparted(self, source: str, limit: int) -> list[int]:
+        with self._store.reading() as read:
+            return [
+                row[0]
+                for row in read.execute(
+                    'SELECT "index" FROM segments NOT INDEXED WHERE source = ?1 AND "index" > '
+                    "(SELECT ifnull(max(last), -1) FROM episodes WHERE level = 1 AND source = ?1)"
+                    ' ORDER BY "index" LIMIT ?2',
+                    (source, limit),
+                )
+            ]
 
     def add(self, level: int, episodes: Sequence[Episode]) -> None:
         """Keep nodes of the tree."""
@@ -137,10 +151,10 @@ class Archive:
         with self._store.writing("gather segments") as write:
             write.executemany(
                 "INSERT INTO episodes(level, first, last, known_at, importance, note, "
-                "note_known_at, faded) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "note_known_at, faded, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (level, e.first, e.last, e.known_at, e.importance, e.note, e.note_known_at,
-                     e.faded)
+                     e.faded, e.source)
                     for e in episodes
                 ],
             )  # fmt: skip
@@ -148,7 +162,7 @@ class Archive:
     def vectors_of(
         self, segments: Sequence[int]
     ) -> dict[int, list[tuple[float, NDArray[np.float16]]]]:
-        """Weights and vectors of the lines of consecutive segments, by segment."""
+        """Weights and vectors of the lines of ``segments``, by segment."""
         found: dict[int, list[tuple[float, NDArray[np.float16]]]] = {}
         if not segments:
             return found
@@ -156,8 +170,8 @@ class Archive:
             for segment, weight, blob in read.execute(
                 "SELECT o.segment, o.weight, v.vector FROM observations o "
                 "JOIN vectors v ON v.observation = o.id "
-                "WHERE o.segment BETWEEN ? AND ? AND o.kind != 'note'",
-                (segments[0], segments[-1]),
+                "WHERE o.segment IN (SELECT value FROM json_each(?)) AND o.kind != 'note'",
+                (json.dumps([int(index) for index in segments]),),
             ):
                 vector = decode_vector(blob)
                 found.setdefault(segment, []).append((weight, vector))
@@ -187,27 +201,28 @@ class Archive:
                 "UPDATE media SET tensors = NULL WHERE segment = ?", [(s,) for s in segments]
             )
 
-    def thumbnails(self, since: float, last: int) -> list[tuple[int, float]]:
-        """Index and start of the segments that have one, from the first that ends after
+    def thumbnails(self, source: str, since: float, last: int) -> list[tuple[int, float]]:
+        """Index and start of a source's segments that have one, from the first that ends after
         stream time ``since`` to ``last``."""
         with self._store.reading() as read:
             return read.execute(
                 'SELECT m.segment, s.start FROM media m JOIN segments s ON s."index" = m.segment '
-                f"WHERE m.segment BETWEEN {_FIRST} AND ? AND length(m.thumbnail) > 0 "
-                "ORDER BY m.segment",
-                (since, last),
+                f"WHERE m.segment BETWEEN {_FIRST} AND :last AND s.source = :source "
+                "AND length(m.thumbnail) > 0 ORDER BY m.segment",
+                {"source": source, "since": since, "last": last},
             ).fetchall()
 
-    def held(self, since: float, last: int) -> list[Held]:
+    def held(self, source: str, since: float, last: int) -> list[Held]:
         """Observations of the same segments, in the order written."""
         with self._store.reading() as read:
             return [
                 Held(id_, segment, decode_observation(kind, payload))
                 for id_, segment, kind, payload in read.execute(
-                    "SELECT id, segment, kind, payload FROM observations "
-                    f"WHERE segment BETWEEN {_FIRST} AND ? AND kind != 'note' "
-                    "ORDER BY segment, id",
-                    (since, last),
+                    "SELECT o.id, o.segment, o.kind, o.payload FROM observations o "
+                    'JOIN segments s ON s."index" = o.segment '
+                    f"WHERE o.segment BETWEEN {_FIRST} AND :last AND s.source = :source "
+                    "AND o.kind != 'note' ORDER BY o.segment, o.id",
+                    {"source": source, "since": since, "last": last},
                 )
             ]
 
@@ -240,8 +255,9 @@ class Archive:
                 (episode.first, episode.last),
             )
             write.execute(
-                'UPDATE segments SET level = max(level, ?) WHERE "index" BETWEEN ? AND ?',
-                (step, episode.first, episode.last),
+                "UPDATE segments SET level = max(level, ?) "
+                'WHERE "index" BETWEEN ? AND ? AND source = ?',
+                (step, episode.first, episode.last, episode.source),
             )
             _mark(write, episode, step)
 
@@ -250,8 +266,10 @@ class Archive:
         with self._store.writing("let old embeddings shrink") as write:
             found = write.execute(
                 "SELECT observation, vector FROM vectors WHERE observation IN "
-                "(SELECT id FROM observations WHERE segment BETWEEN ? AND ?)",
-                (episode.first, episode.last),
+                "(SELECT o.id FROM observations o "
+                'JOIN segments s ON s."index" = o.segment '
+                "WHERE o.segment BETWEEN ? AND ? AND s.source = ?)",
+                (episode.first, episode.last, episode.source),
             ).fetchall()
             # Taken out and put back: shortened in place, they would leave half-empty pages.
             ids = [(id_,) for id_, _ in found]
@@ -264,8 +282,9 @@ class Archive:
 
 
 _FIRST = (
-    '(SELECT ifnull(min("index"), 0) FROM segments WHERE start >= '
-    "(SELECT ifnull(max(start), -9e999) FROM segments WHERE start <= ?))"
+    '(SELECT ifnull(min("index"), 0) FROM segments WHERE source = :source AND start >= '
+    "(SELECT ifnull(max(start), -9e999) FROM segments "
+    "WHERE source = :source AND start <= :since))"
 )
 
 

@@ -106,8 +106,11 @@ def consolidate(
     Raises:
         StoreError: the session cannot be written. What had been done before stays done.
     """
-    gathered, more = _gather(archive, now)
-    days = _gather_days(archive)
+    gathered, days, more = 0, 0, False
+    for source in archive.sources:
+        found, waiting = _gather(archive, source, now)
+        gathered, more = gathered + found, more or waiting
+        days += _gather_days(archive, source)
     asked = archive.asked_about()
     faded = 0
     over = 0
@@ -126,10 +129,10 @@ def consolidate(
     return Consolidated(gathered, days, faded, used, 0, more or used > budget)
 
 
-def _gather(archive: Archive, now: float) -> tuple[int, bool]:
-    """Put settled segments into episodes; how many of these there are, and whether more
-    segments wait."""
-    settled = archive.unparted(now - SETTLED, _BATCH)
+def _gather(archive: Archive, source: str, now: float) -> tuple[int, bool]:
+    """Put settled segments of a source into episodes; how many of these there are, and whether
+    more segments wait."""
+    settled = archive.unparted(source, now - SETTLED, _BATCH)
     lines = archive.vectors_of([segment.index for segment in settled])
     scenes = [scene(segment, lines.get(segment.index, ())) for segment in settled]
     found = list(episodes(scenes))
@@ -155,13 +158,14 @@ def _episode(run: Sequence[Scene], asked: frozenset[int]) -> Episode:
         note=note(segments, asked),
         note_known_at=max([known_at, *written]),
         faded=0,
+        source=segments[0].source,
     )
 
 
-def _gather_days(archive: Archive) -> int:
-    """Put the episodes of each day that is over into one."""
-    waiting = archive.without_day()
-    today = archive.gathered_until() // DAY
+def _gather_days(archive: Archive, source: str) -> int:
+    """Put the episodes of each day of a source that is over into one."""
+    waiting = archive.without_day(source)
+    today = archive.gathered_until(source) // DAY
     days: dict[float, list[Episode]] = {}
     for episode in waiting:
         days.setdefault(episode.start // DAY, []).append(episode)
@@ -184,6 +188,7 @@ def _day(parts: Sequence[Episode]) -> Episode:
         note=" · ".join(part.note for part in noted),
         note_known_at=max(part.note_known_at for part in parts),
         faded=0,
+        source=parts[0].source,
     )
 
 
@@ -225,7 +230,7 @@ def _fade(archive: Archive, episode: Episode, asked: frozenset[int]) -> list[int
     if step == 1:
         drop, rewrite = _thin(archive, episode)
     every = THUMBNAIL_EVERY[step]
-    pictures = archive.thumbnails(_stretch(episode.start, every), episode.last)
+    pictures = archive.thumbnails(episode.source, _stretch(episode.start, every), episode.last)
     bare, seen = [], set()
     for index, start in pictures:
         stretch = start // every
@@ -246,7 +251,7 @@ def _thin(archive: Archive, episode: Episode) -> tuple[list[int], dict[int, str]
     rewrite: dict[int, str] = {}
     labels: set[tuple[float, str]] = set()
     told: set[tuple[int, str, str]] = set()
-    for held in archive.held(_stretch(episode.start, AGAIN), episode.last):
+    for held in archive.held(episode.source, _stretch(episode.start, AGAIN), episode.last):
         mine = held.segment >= episode.first
         if not _keeps(held, labels, told) and mine:
             drop.append(held.id)

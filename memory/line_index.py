@@ -41,7 +41,9 @@ class Lines:
         signs: one ``uint64 (n,)`` per 64 dimensions.
         embedded: ``bool (n,)``, whether a line has a vector.
         dimension: of the vectors, 0 while there are none.
-        starts, ends: of the segments, ``float64 (s,)`` stream seconds; starts never fall.
+        starts, ends: of the segments, ``float64 (s,)`` stream seconds; starts of one source
+            never fall.
+        sources: whose they are, ``int32 (s,)``: places in ``names``.
     """
 
     ids: NDArray[np.int64]
@@ -56,6 +58,8 @@ class Lines:
     dimension: int
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
+    sources: NDArray[np.int32]
+    names: tuple[str, ...]
 
     def known(self, time: float) -> NDArray[np.bool_]:
         """Which lines were known, and not yet replaced, at stream ``time``: ``bool (n,)``."""
@@ -103,15 +107,18 @@ class LineIndex:
     """
 
     def __init__(
-        self, spans: Iterable[tuple[float, float]], rows: Iterable[Row], folder: Path
+        self, spans: Iterable[tuple[float, float, str]], rows: Iterable[Row], folder: Path
     ) -> None:
         self._lock = threading.Lock()
         self._folder = folder
         self._starts = Column(np.float64, folder)
         self._ends = Column(np.float64, folder)
-        ends = np.array(list(spans), dtype=np.float64).reshape(-1, 2)
-        self._starts.extend(ends[:, 0])
-        self._ends.extend(ends[:, 1])
+        self._sources = Column(np.int32, folder)
+        self._names: dict[str, int] = {}
+        held = list(spans)
+        self._starts.extend(np.array([start for start, _, _ in held]))
+        self._ends.extend(np.array([end for _, end, _ in held]))
+        self._sources.extend(np.array([self._number(name) for _, _, name in held]))
         self._replaced_ids = Column(np.int64, folder)
         self._replaced_at = Column(np.float64, folder)
         self._dead = 0
@@ -122,9 +129,10 @@ class LineIndex:
         while batch := list(islice(rest, _BATCH)):
             self._extend(batch)
 
-    def add_segment(self, start: float, end: float, rows: list[Row]) -> None:
+    def add_segment(self, start: float, end: float, source: str, rows: list[Row]) -> None:
         """Add the next segment with its lines."""
         with self._lock:
+            self._sources.extend(np.array([self._number(source)]))
             self._starts.extend(np.array([start]))
             self._ends.extend(np.array([end]))
             self._extend(rows)
@@ -179,7 +187,12 @@ class LineIndex:
             self._dimension,
             self._starts.view(),
             self._ends.view(),
+            self._sources.view(),
+            tuple(self._names),
         )
+
+    def _number(self, name: str) -> int:
+        return self._names.setdefault(name, len(self._names))
 
     def _columns(self) -> list[Column]:
         """Those with one value a line."""

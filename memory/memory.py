@@ -91,8 +91,14 @@ class Memory:
         """The index the next segment must have: 0 in a new session, more in a resumed one."""
         return self._store.next_index
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources that have segments, in the order of their first."""
+        return self._store.sources
+
     def append(self, segment: Segment) -> None:
-        """Keep the next segment; it is on disk when this returns.
+        """Keep the next segment; it is on disk when this returns. Those of one source come in
+        the order of their starts; those of several may overlap.
 
         Raises:
             StoreError: a full disk, a segment out of order, or a clock that went back. The
@@ -102,7 +108,7 @@ class Memory:
             texts = [entry.text for entry in entries(segment)]
             vectors = self._embed(texts) if self._embed is not None and texts else None
             rows = self._store.append(segment, vectors)
-            self._index.add_segment(segment.start, segment.end, rows)
+            self._index.add_segment(segment.start, segment.end, segment.source, rows)
             self._index.release()
 
     def write_note(self, index: int, note: Note) -> None:
@@ -114,7 +120,7 @@ class Memory:
         with self._writing:
             if note.written is None:
                 ends = self._index.snapshot().ends
-                note = replace(note, written=float(ends[-1]) if len(ends) else None)
+                note = replace(note, written=float(ends.max()) if len(ends) else None)
             vector = None if self._embed is None else self._embed([note.text])[0]
             row, replaced = self._store.write_note(index, note, vector)
             self._index.replace(replaced, row)
@@ -152,19 +158,17 @@ class Memory:
         """The JPEG of segment ``index``, empty where there is none."""
         return self._store.thumbnail(index)
 
-    def latest(self, count: int, until: float | None = None) -> list[Segment]:
-        """The last ``count`` segments that had begun at ``until``, as they were known then.
-
-        Without thumbnails and features.
+    def latest(
+        self, count: int, until: float | None = None, source: str | None = None
+    ) -> list[Segment]:
+        """The last ``count`` segments that had begun at ``until``, by start, as they were known
+        then; of one source, where it is named. Without pictures and features.
         """
-        begun = self.next_index
-        if until is not None:
-            starts = self._index.snapshot().starts
-            begun = int(np.searchsorted(starts, until, side="right"))
-        return self._store.segments(until, max(0, begun - count), count, media=False)
+        return self._store.latest(count, until, source)
 
     def recall(self, question: str, time: float, k: int = 3) -> list[Recalled]:
-        """The segments that best answer a question put at stream ``time``, best first.
+        """The segments that best answer a question put at stream ``time``, best first; of
+        several sources only those that the question names, where it names any.
 
         Uses nothing that was known later than ``time``.
         """

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory.importance import importance
 from memory.line_index import Lines
+from memory.naming import named
 from memory.segment import Segment
 from memory.store import Store
 from memory.time_expressions import TimeExpression, parse
@@ -92,18 +94,20 @@ def recall(
         StoreError: the session cannot be read.
         ValueError: ``embed`` gives vectors of another size than those stored.
     """
-    begun = int(np.searchsorted(lines.starts, time, side="right"))
-    if begun == 0 or k <= 0:
+    begun = lines.starts <= time
+    if not begun.any() or k <= 0:
         return []
-    said = parse(question, time, float(lines.starts[0]))
+    asked_of, wanted = named(question, lines.names)
+    said = parse(asked_of, time, float(lines.starts[begun].min()))
     known = lines.known(time)
-    low, high = _window(said, lines, begun)
-    if (low, high) != (0, begun):
-        allowed = known & (lines.segments >= low) & (lines.segments < high)
-    else:
-        allowed = known
+    if wanted:
+        numbers = [number for number, name in enumerate(lines.names) if name in wanted]
+        begun &= np.isin(lines.sources, numbers)
+        known &= begun[lines.segments]
+    within = _window(said, lines, begun)
+    allowed = known & within[lines.segments]
     scores = _score(said.rest, allowed, store, lines, embed)
-    total = scores.total[:begun]
+    total = scores.total
     why: dict[int, str] = {}
 
     if said.anchor:
@@ -114,14 +118,14 @@ def recall(
         held = np.unique(lines.segments[allowed]) if not content else found
         if len(held):
             # The first or last of those about as good as the best.
-            good = held[total[held] >= 0.6 * total[held].max()]
+            good = _by_start(held[total[held] >= 0.6 * total[held].max()], lines)
             chosen = good[:k] if said.order == "first" else good[::-1][:k]
             why.update({int(index): f"the {said.order} of its kind" for index in chosen})
             return _recalled(chosen, total, scores, why, time, store)
     if len(found) < k and (said.start is not None or not content):
         # A question of time alone: what was going on then, the latest first.
-        held = np.unique(lines.segments[allowed])
-        rest = np.concatenate([held[::-1], np.arange(low, high)[::-1]])
+        held = _by_start(np.unique(lines.segments[allowed]), lines)
+        rest = np.concatenate([held[::-1], _by_start(np.flatnonzero(within), lines)[::-1]])
         spare = list(dict.fromkeys(int(i) for i in rest if total[i] <= 0))[: k - len(found)]
         if said.start is None:
             why.update(dict.fromkeys(spare, "the most recent"))
@@ -161,14 +165,19 @@ def _without_echoes(best: NDArray[np.int64], scores: _Scores, store: Store) -> N
     return np.concatenate([best[~echoes], best[echoes]])
 
 
-def _window(said: TimeExpression, lines: Lines, begun: int) -> tuple[int, int]:
-    """Range of segments that overlap the stretch a question asks about."""
+def _by_start(segments: NDArray[Any], lines: Lines) -> NDArray[Any]:
+    """The same segments by their starts; of equals, the earlier written first."""
+    return segments[np.argsort(lines.starts[segments], kind="stable")]
+
+
+def _window(said: TimeExpression, lines: Lines, begun: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of the segments that had ``begun``, those that overlap the stretch a question asks about."""
     if said.start is None or said.end is None:
-        return 0, begun
-    low = max(0, int(np.searchsorted(lines.starts[:begun], said.start, side="right")) - 1)
-    if lines.ends[low] <= said.start and lines.ends[low] > lines.starts[low]:
-        low += 1
-    return low, int(np.searchsorted(lines.starts[:begun], said.end, side="right"))
+        return begun
+    empty = lines.ends <= lines.starts
+    after = np.where(empty, lines.starts >= said.start, lines.ends > said.start)
+    within: NDArray[np.bool_] = begun & (lines.starts <= said.end) & after
+    return within
 
 
 def _score(
@@ -263,15 +272,15 @@ def _score_meaning(
 def _near_anchor(
     said: TimeExpression,
     known: NDArray[np.bool_],
-    begun: int,
+    begun: NDArray[np.bool_],
     why: dict[int, str],
     store: Store,
     lines: Lines,
     embed: Embed | None,
 ) -> NDArray[np.float64]:
     """What stands before or after the event a question names gains, the nearest most."""
-    gain = np.zeros(begun)
-    event = _score(said.anchor, known, store, lines, embed).total[:begun]
+    gain = np.zeros(len(begun))
+    event = _score(said.anchor, known, store, lines, embed).total
     best = int(event.argmax())
     if event[best] <= 0:
         return gain
@@ -279,12 +288,15 @@ def _near_anchor(
         return event  # No such event: then these are words like any others.
     gain[best] = 0.5
     why[best] = f"holds “{said.anchor}”"
-    step = -1 if said.relation == "before" else 1
-    index = best + step
-    while 0 <= index < begun and (gap := abs(lines.starts[index] - lines.starts[best])) <= 120.0:
+    order = _by_start(np.flatnonzero(begun), lines)
+    place = int(np.flatnonzero(order == best)[0])
+    others = order[:place][::-1] if said.relation == "before" else order[place + 1 :]
+    for index in others.tolist():
+        gap = abs(lines.starts[index] - lines.starts[best])
+        if gap > 120.0:
+            break
         gain[index] = 0.8 * float(np.exp(-gap / 60.0))
         why[index] = f"{said.relation} “{said.anchor}”"
-        index += step
     return gain
 
 

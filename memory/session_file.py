@@ -53,8 +53,15 @@ CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 _CROPS = "CREATE TABLE crops(observation INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);"
 
+_SOURCES = """
+CREATE INDEX segments_by_source ON segments(source, start);
+ALTER TABLE episodes ADD COLUMN source TEXT NOT NULL DEFAULT '';
+UPDATE episodes SET source = ifnull(
+    (SELECT source FROM segments WHERE "index" = episodes.first), '');
+"""
+
 # Entry n takes a file of version n to version n + 1. A released entry is never edited.
-MIGRATIONS: tuple[str, ...] = (_SCHEMA, _EPISODES, _CROPS)
+MIGRATIONS: tuple[str, ...] = (_SCHEMA, _EPISODES, _CROPS, _SOURCES)
 
 VERSION = len(MIGRATIONS)
 """The schema version this program writes."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from memory.codec import fields_of, kind_of
 from memory.segment import Segment
 from memory.session_file import (
+    VERSION,
     StoreError,
     check_file,
     connect,
@@ -202,7 +203,7 @@ def _write_lines(path: Path, rows: list[dict[str, object]]) -> None:
 def _carry_forward(path: Path) -> None:
     """Bring an older file to this schema, where nobody is writing it."""
     with _looking(path) as read:
-        old = read.execute("PRAGMA user_version").fetchone()[0] < 2
+        old = read.execute("PRAGMA user_version").fetchone()[0] < VERSION
     if old:
         Store(path).close()
 

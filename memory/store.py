@@ -113,19 +113,26 @@ class Store:
                         check_whole(self._writer, path)
                 with self._connection() as connection:
                     check_version(connection, path)
-                    last = connection.execute(
-                        'SELECT "index", start FROM segments ORDER BY "index" DESC LIMIT 1'
-                    ).fetchone()
+                    last = connection.execute('SELECT max("index") FROM segments').fetchone()[0]
+                    sources = connection.execute(
+                        "SELECT source, max(start) FROM segments "
+                        'GROUP BY source ORDER BY min("index")'
+                    ).fetchall()
         except BaseException:
             self.close()
             raise
-        self._next: int = 0 if last is None else last[0] + 1
-        self._start: float = -math.inf if last is None else last[1]
+        self._next: int = 0 if last is None else last + 1
+        self._starts: dict[str, float] = dict(sources)  # of each source's last segment
 
     @property
     def next_index(self) -> int:
         """The index the next appended segment must have."""
         return self._next
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources that have segments, in the order of their first."""
+        return tuple(self._starts)
 
     # Writing
 
@@ -195,7 +202,8 @@ class Store:
                 vector = None if halves is None else halves[-1]
                 known_at = max(segment.known_at, segment.note.written_at)
                 rows.append(_insert_note(write, segment.index, segment.note, known_at, vector))
-        self._next, self._start = segment.index + 1, segment.start
+        self._next = segment.index + 1
+        self._starts = {**self._starts, segment.source: segment.start}
         return rows
 
     def write_note(
@@ -287,6 +295,26 @@ class Store:
             return segments
         return [cut for segment in segments if (cut := segment.as_of(until)) is not None]
 
+    def latest(
+        self, count: int, until: float | None = None, source: str | None = None
+    ) -> list[Segment]:
+        """The last ``count`` segments that had begun at ``until``, by start, as they were known
+        then; of one source, where it is named. Without pictures and features.
+        """
+        latest = math.inf if until is None else until
+        where, which = ("", ()) if source is None else (" AND source = ?", (source,))
+        with self.reading() as read:
+            found = [
+                row[0]
+                for row in read.execute(
+                    f'SELECT "index" FROM segments WHERE start <= ?{where} '
+                    'ORDER BY start DESC, "index" DESC LIMIT ?',
+                    (latest, *which, count),
+                )
+            ]
+            segments = _read(read, found[::-1], False, until)
+        return [cut for segment in segments if (cut := segment.as_of(latest)) is not None]
+
     def get(
         self, indices: Sequence[int], media: bool = True, until: float | None = None
     ) -> list[Segment]:
@@ -340,10 +368,12 @@ class Store:
                 )
             )
 
-    def spans(self) -> list[tuple[float, float]]:
-        """Start and end of every segment, by index."""
+    def spans(self) -> list[tuple[float, float, str]]:
+        """Start, end and source of every segment, by index."""
         with self.reading() as read:
-            return read.execute('SELECT start, end FROM segments ORDER BY "index"').fetchall()
+            return read.execute(
+                'SELECT start, end, source FROM segments ORDER BY "index"'
+            ).fetchall()
 
     def rows(self) -> Iterator[Row]:
         """Every findable line, in the order written."""
@@ -422,10 +452,11 @@ class Store:
             )
         if not (math.isfinite(segment.start) and math.isfinite(segment.end)):
             raise StoreError(f"{self.path}: segment {segment.index} has no finite start and end")
-        if segment.end < segment.start or segment.start < self._start:
+        last = self._starts.get(segment.source, -math.inf)
+        if segment.end < segment.start or segment.start < last:
             raise StoreError(
                 f"{self.path}: segment {segment.index} runs from {segment.start:.3f} to "
-                f"{segment.end:.3f} s after one from {self._start:.3f} s: the stream's clock "
+                f"{segment.end:.3f} s after one from {last:.3f} s: the stream's clock "
                 "went back; start a new session"
             )
 
