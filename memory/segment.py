@@ -210,7 +210,7 @@ class Segment:
         start, end: stream time in seconds; ``end`` of one is ``start`` of the next.
         observations: ordered by ``(known_at, time)``. An utterance belongs to the segment in
             which it began, so its end may lie after the segment's.
-        closed_by: ``"scene"``, ``"pause"``, ``"length"`` or ``"end"``.
+        closed_by: ``"scene"``, ``"pause"``, ``"length"``, ``"gap"`` or ``"end"``.
         thumbnail: a small JPEG, or empty where there was no picture.
         features: visual features of the sampled frames, ``float16`` of shape
             ``(T, H, W, D)`` with the times in ``feature_times``; None where none were kept.

@@ -7,6 +7,7 @@ to moment (voice activity, text on screen, motion) is held by its :class:`Percep
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from models.vision.faces import FaceFinder
 from models.vision.facts import FactFinder, Moving
 from models.vision.objects import Looked
 from models.vision.text_reader import ReadText, TextReader, TextTracker
+from pipeline.supervisor import Supervisor
 
 REMIND = 8.0
 """Seconds after which text that still stands is reported again, so that every segment of some
@@ -56,22 +58,29 @@ class Senses:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one picture gave: observations, and its features ``float16 (H, W, D)``."""
+    """What one picture gave: observations, and its features ``float16 (H, W, D)``, None where
+    the model failed."""
 
     observations: tuple[Observation, ...]
-    features: NDArray[np.float16]
+    features: NDArray[np.float16] | None
 
 
 class Perception:
-    """Follows one stream. Feed it in stream-time order, from one thread at a time."""
+    """Follows one stream. Feed it in stream-time order, from one thread at a time.
 
-    def __init__(self, senses: Senses) -> None:
+    Args:
+        supervisor: runs the models' steps; one that fails is gone without.
+    """
+
+    def __init__(self, senses: Senses, supervisor: Supervisor | None = None) -> None:
         self._senses = senses
+        self._supervisor = supervisor or Supervisor()
         self._voice = VoiceActivity()
         self._text = TextTracker(senses.reading)
-        self._facts = FactFinder(senses.faces)
+        self._facts = FactFinder()
         self._standing: list[ReadText] = []
         self._reported = 0.0
+        self._size: tuple[int, ...] = ()
 
     @property
     def speaking_since(self) -> float | None:
@@ -85,7 +94,11 @@ class Perception:
 
     def hear(self, chunk: AudioChunk) -> list[Utterance]:
         """Utterances that ended within ``chunk``."""
-        return self._transcribe(self._voice.feed(chunk))
+        feed = self._supervisor.attempt(
+            "listening", chunk.end, lambda: self._voice.feed(chunk), since=chunk.time
+        )
+        # What was being said when listening failed is all there is of it.
+        return self._transcribe(self._voice.finish() if feed is None else feed)
 
     def finish(self) -> list[Utterance]:
         """The utterance that the end of the sound, or a gap in it, cuts off."""
@@ -102,36 +115,60 @@ class Perception:
         heard = self._transcribe([speech])
         return replace(heard[0], end=min(heard[0].end, now)) if heard else None
 
-    def see(self, frame: Frame, new_scene: bool = False) -> Sight:
+    def see(self, frame: Frame, new_scene: bool = False, reading: bool = True) -> Sight:
         """What ``frame`` shows. Text is reported when it changes and every :data:`REMIND`
         seconds, the rest every time.
 
         Args:
             new_scene: nothing of the last picture is to be taken for still there.
+            reading: False to leave text on screen unread.
         """
         image, time = frame.image, frame.time
-        if new_scene:
-            self._text = TextTracker(self._senses.reading)
-            self._standing = []
+        if new_scene or image.shape != self._size:
+            self._forget_text()
+        self._size = image.shape
+        attempt = self._supervisor.attempt
         found: list[Observation] = []
         facts = self._facts.look(image)
         moving = tuple(_in_words(thing) for thing in facts.moving)
-        look = Look(time, facts.motion, facts.brightness, facts.colours, facts.faces, moving)
+        finder = self._senses.faces
+        faces = finder and attempt("finding faces", time, lambda: finder.find(image))
+        look = Look(time, facts.motion, facts.brightness, facts.colours, faces or (), moving)
         found.append(look)
-        looked = self._senses.seeing.look(image)
-        found.extend(SeenObject(time, o.label, o.confidence, o.box) for o in looked.labels)
-        texts = self._text.update(image)
+        looked = attempt("seeing", time, lambda: self._senses.seeing.look(image))
+        if looked is not None:
+            found.extend(SeenObject(time, o.label, o.confidence, o.box) for o in looked.labels)
+        if reading:
+            found.extend(self._read(image, time))
+        else:
+            self._forget_text()
+        return Sight(tuple(found), None if looked is None else looked.features)
+
+    def _read(self, image: NDArray[np.uint8], time: float) -> list[ScreenText]:
+        failed = self._supervisor.faults["reading"]
+        texts = self._supervisor.attempt("reading", time, lambda: self._text.update(image))
+        if self._supervisor.faults["reading"] > failed:
+            self._forget_text()
         if texts is not None:
             self._standing = texts
-        if texts is not None or time >= self._reported + REMIND:
-            self._reported = time
-            found.extend(ScreenText(time, t.text, t.box, t.confidence) for t in self._standing)
-        return Sight(tuple(found), looked.features)
+        if texts is None and time < self._reported + REMIND:
+            return []
+        self._reported = time
+        return [ScreenText(time, t.text, t.box, t.confidence) for t in self._standing]
+
+    def _forget_text(self) -> None:
+        self._text = TextTracker(self._senses.reading)
+        self._standing = []
 
     def _transcribe(self, stretches: list[Speech]) -> list[Utterance]:
         heard = []
         for speech in stretches:
-            transcript = self._senses.hearing.transcribe(speech)
+            transcript = self._supervisor.attempt(
+                "understanding speech",
+                speech.end,
+                partial(self._senses.hearing.transcribe, speech),
+                since=speech.start,
+            )
             if transcript is not None:
                 heard.append(_utterance(transcript))
         return heard

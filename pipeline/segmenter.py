@@ -1,8 +1,9 @@
 """Cuts the stream of observations into segments.
 
-A boundary falls at a scene change, in a pause of speech, or where a segment would grow too
-long. A segment is *sealed* only once every utterance that began in it has been spoken to its
-end, so no sentence is cut in two; until then, later observations wait for the next segment.
+A boundary falls at a scene change, in a pause of speech, where a segment would grow too long,
+and on both sides of a long gap. A segment is *sealed* only once every utterance that began in it
+has been spoken to its end, so no sentence is cut in two; until then, later observations wait for
+the next segment.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.segment import Observation, SceneChange, Segment
+from memory.segment import Gap, Observation, SceneChange, Segment
 from models.media import Frame
 
 THUMBNAIL_WIDTH = 320
@@ -111,6 +112,12 @@ class Segmenter:
         assert self.start is not None
         last = self._boundaries[-1][0] if self._boundaries else self.start
         for seen in observations:
+            if isinstance(seen, Gap) and seen.end - max(seen.start, last) >= self.longest:
+                # Nothing came meanwhile: however long, it is one segment.
+                if seen.start > last:
+                    self._boundaries.append((seen.start, "gap"))
+                last = seen.end
+                self._boundaries.append((last, "gap"))
             if not isinstance(seen, SceneChange):
                 continue
             just_paused = bool(self._boundaries) and self._boundaries[-1] == (last, "pause")

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.segment import Observation, SceneChange, SeenObject, Utterance
+from memory.segment import Gap, Observation, SceneChange, SeenObject, Utterance
 from models.media import Frame
 from pipeline.segmenter import THUMBNAIL_WIDTH, Sealed, Segmenter
 
@@ -129,3 +129,20 @@ def test_segments_are_contiguous_and_every_observation_and_picture_is_in_exactly
     assert all(a.end == b.start for a, b in itertools.pairwise(segments))
     assert sorted((o for s in segments for o in s.observations), key=id) == sorted(told, key=id)
     assert [time for s in segments for time in s.feature_times] == shown
+
+
+def test_a_long_gap_is_one_segment_however_long_it_is() -> None:
+    segmenter = Segmenter()
+    sealed = segmenter.add(0.0) + segmenter.add(4.0)
+    sealed += segmenter.add(7204.0, (Gap(5.0, 7204.0, "the camera was unplugged"),))
+    sealed += segmenter.add(7206.0) + segmenter.finish(7206.0)
+    spans = [(s.segment.start, s.segment.end, s.segment.closed_by) for s in sealed]
+    assert spans == [(0.0, 5.0, "gap"), (5.0, 7204.0, "gap"), (7204.0, 7206.0, "end")]
+    assert [len(s.segment.observations) for s in sealed] == [0, 1, 0]
+
+
+def test_a_short_gap_cuts_nothing() -> None:
+    segmenter = Segmenter()
+    segmenter.add(0.0)
+    sealed = segmenter.add(6.0, (Gap(3.0, 6.0, "away"),)) + segmenter.finish(7.0)
+    assert [(s.segment.start, s.segment.end) for s in sealed] == [(0.0, 7.0)]
