@@ -18,7 +18,7 @@ from memory.segment import (
     Utterance,
 )
 from models.media import Frame
-from models.reasoning.reasoner import Line, Passage
+from models.reasoning.reasoner import Gazed, Line, Passage
 
 MOVING = 0.2
 """Share of the picture that must move before it is worth a word."""
@@ -89,4 +89,9 @@ def passage(
         frames=tuple(picture.image for picture in pictures),
         frame_times=tuple(picture.time for picture in pictures),
         audio=audio,
+        looks=tuple(
+            Gazed(o.start, o.end, o.x, o.y, o.target)
+            for o in sorted(segment.observations, key=lambda o: o.time)
+            if isinstance(o, Fixation)
+        ),
     )

@@ -1,13 +1,15 @@
 """Gaze shown to a model: in words, drawn into the picture, as a saliency map, as weights.
 
 The first three are the gaze prompts of StreamGaze (arXiv 2512.01707, section 5); weights feed
-pooling and foveated tokens (``models/compression/foveated.py``), which are ours. They can be
-combined (:class:`Cues`).
+pooling and foveated tokens (``models/compression/foveated.py``), and scores the choice of segments
+and frames, which are ours. They can be combined (:class:`Cues`);
+``models/reasoning/multimodal/looks.py`` gives them to a model.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -224,82 +226,42 @@ def choose_frames(times: Sequence[float], rests: Sequence[Rest], count: int) -> 
     return sorted(kept)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cued:
-    """What a model is given: sentences, pictures, an extra picture, weights of cells.
-
-    ``weights`` is ``float32 (T, H, W)`` or None.
-    """
-
-    words: tuple[str, ...]
-    frames: tuple[NDArray[np.uint8], ...]
-    saliency: NDArray[np.uint8] | None = None
-    weights: NDArray[np.float32] | None = None
+def frame_scores(times: Sequence[float], rests: Sequence[Rest]) -> list[float]:
+    """How settled the look is that each of ``times`` falls into, in [0, 1]; 0 where none does."""
+    found = [resting_at(time, rests) for time in times]
+    return [0.0 if r is None else 1 - math.exp(-(r.end - r.start) / SETTLED) for r in found]
 
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """Which of the four cues are given; any combination of them.
+    """Which cues a model is given of the gaze; any combination of them.
 
     Attributes:
         text: looks in words and coordinates.
         drawn: dot and circle in the pictures.
         saliency: an extra picture, the map of the scanpath.
-        foveated: weights for tokens that are dense around the gaze.
+        foveated: tokens that are dense around the gaze, and means weighted by it.
+        choice: segments and frames that were looked at are brought in before others.
     """
 
     text: bool = False
     drawn: bool = False
     saliency: bool = False
     foveated: bool = False
+    choice: bool = False
 
     @classmethod
     def named(cls, names: str) -> Cues:
-        """From names joined by "+": ``"text+drawn"``; ``""`` or ``"none"`` for no cue.
+        """From names joined by "," or "+": ``"text,drawn"``; ``"none"`` for no cue.
 
         Raises:
-            ValueError: a name is none of the four.
+            ValueError: a name is none of these.
         """
-        wanted = {name.strip() for name in names.split("+")} - {"", "none"}
+        wanted = {name.strip() for name in re.split("[,+]", names)} - {"", "none"}
         unknown = wanted - set(cls.__slots__)
         if unknown:
             raise ValueError(
                 f"there is no gaze cue {', '.join(sorted(unknown))!r}: choose from "
-                f"{', '.join(cls.__slots__)}, joined by '+'"
+                f"{', '.join(cls.__slots__)}, joined by commas, or none"
             )
         return cls(**dict.fromkeys(wanted, True))
-
-    def give(
-        self,
-        frames: Sequence[NDArray[np.uint8]],
-        times: Sequence[float],
-        rests: Sequence[Rest],
-        targets: Sequence[str] = (),
-        grid: tuple[int, int] = (1, 1),
-        view: FieldOfView = NEON,
-    ) -> Cued:
-        """The cues of a stretch of the stream.
-
-        Args:
-            frames, times: its pictures, RGB ``uint8 (H, W, 3)``, and their stream times.
-            rests: its fixations.
-            targets: what each of them was on, in words, where that is known.
-            grid: (H, W) of the visual tokens of one frame, for ``foveated``.
-        """
-        words: list[str] = []
-        if self.drawn and rests:
-            words.append(DRAWN_MEANS)
-        if self.saliency and rests:
-            words.append(SALIENCY_MEANS)
-        if self.text:
-            named = [*targets, *[""] * (len(rests) - len(targets))]
-            words += [in_words(rest, what) for rest, what in zip(rests, named, strict=True)]
-        shown = tuple(
-            drawn(image, time, rests) if self.drawn else image
-            for image, time in zip(frames, times, strict=True)
-        )
-        extra = None
-        if self.saliency and rests and frames:
-            extra = saliency_map(rests, frames[0].shape[:2], view)
-        counted = weights(rests, times, grid, view) if self.foveated and rests else None
-        return Cued(tuple(words), shown, extra, counted)

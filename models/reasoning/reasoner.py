@@ -34,6 +34,18 @@ class Line:
     certain: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Gazed:
+    """A gaze that rested at ``x, y`` (normalised) from ``start`` to ``end``; ``what`` lay
+    there, in words, or nothing known."""
+
+    start: float
+    end: float
+    x: float
+    y: float
+    what: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
     """A stretch of the stream as the reasoner reads it.
@@ -45,6 +57,7 @@ class Passage:
         frames: RGB ``uint8`` pictures of shape ``(H, W, 3)`` with ``frame_times``; empty
             for a reasoner that reads words alone.
         audio: mono ``float32`` at 16 kHz covering ``start`` to ``end``, or None.
+        looks: where somebody looked meanwhile, in time order; ``lines`` tell of them too.
     """
 
     start: float
@@ -54,6 +67,7 @@ class Passage:
     frames: tuple[NDArray[np.uint8], ...] = ()
     frame_times: tuple[float, ...] = ()
     audio: NDArray[np.float32] | None = None
+    looks: tuple[Gazed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

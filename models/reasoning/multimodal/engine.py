@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoP
 from transformers.models.smolvlm.video_processing_smolvlm import SmolVLMVideoProcessor
 
 from models.compression.slow_fast import SlowFast
+from models.gaze.cues import Cues
 from models.reasoning.machine import (
     free_graphics_memory,
     free_memory,
@@ -80,6 +82,7 @@ def load_multimodal(
     hear: bool = True,
     revision: str | None = None,
     local_files_only: bool = False,
+    gaze: str | None = None,
 ) -> MultimodalModel | GenericModel:
     """Load a model of the hub, or from a folder, ready for any number of streams.
 
@@ -98,11 +101,14 @@ def load_multimodal(
         chunk, answer_tokens, slow_tokens, slow_bytes, hear: see
             :class:`models.reasoning.multimodal.streaming.MultimodalModel`.
         revision, local_files_only: for the hub.
+        gaze: names of :class:`models.gaze.cues.Cues`, joined by commas; by default words, foveated
+            tokens and choice, as far as the model can.
 
     Raises:
         ReasonerError: in one line what is wrong and what to do.
     """
     _check(dtype, quantise)
+    cues = _cues(gaze)
     if model.startswith("~"):
         model = str(Path(model).expanduser())
     where: dict[str, Any] = {"local_files_only": local_files_only}
@@ -129,7 +135,13 @@ def load_multimodal(
         options["device_map"] = devices
     with _explained(model):
         if config.model_type not in _STREAMING:
-            return GenericModel.load(model, _short(model), options, where, answer_tokens)
+            if gaze is not None and cues.foveated:
+                raise ReasonerError(
+                    f"{model} is a {config.model_type} model, whose tokens cannot be foveated: "
+                    "leave 'foveated' out of the gaze cues"
+                )
+            cues = replace(cues, foveated=False)
+            return GenericModel.load(model, _short(model), options, where, answer_tokens, cues)
         loader = (
             Qwen2_5OmniThinkerForConditionalGeneration
             if config.model_type in _OMNI
@@ -150,6 +162,7 @@ def load_multimodal(
             slow_tokens=slow_tokens,
             slow_bytes=slow_bytes,
             hear=hear,
+            gaze=cues,
         )
     except ValueError as error:
         raise ReasonerError(f"{model}: {error}") from error
@@ -195,6 +208,13 @@ def _check(dtype: str, quantise: str | None) -> None:
             f"loading in {quantise} needs bitsandbytes, which is not installed: "
             "pip install bitsandbytes"
         )
+
+
+def _cues(names: str | None) -> Cues:
+    try:
+        return Cues.named("text,foveated,choice" if names is None else names)
+    except ValueError as error:
+        raise ReasonerError(str(error)) from error
 
 
 def _speaks_of_images(config: Any) -> bool:

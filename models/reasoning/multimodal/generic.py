@@ -18,8 +18,9 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, StoppingCriteria
 from transformers.cache_utils import DynamicCache
 
+from models.gaze.cues import Cues
 from models.reasoning.gate import PriorityGate
-from models.reasoning.multimodal import words
+from models.reasoning.multimodal import looks, words
 from models.reasoning.multimodal.chat import plain
 from models.reasoning.multimodal.pieces import pieces, stop_ids
 from models.reasoning.reasoner import Counts, Evidence, Passage, Reply
@@ -35,10 +36,23 @@ _SLICE = 8
 
 
 class GenericModel:
-    """A model loaded once, for any number of streams."""
+    """A model loaded once, for any number of streams.
 
-    def __init__(self, name: str, model: Any, processor: Any, answer_tokens: int = 256) -> None:
+    Args:
+        gaze: how it is given where somebody looked; all but foveated tokens, which its pictures
+            do not have.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        processor: Any,
+        answer_tokens: int = 256,
+        gaze: Cues = Cues(text=True, choice=True),  # noqa: B008 - frozen
+    ) -> None:
         self.name = name
+        self.gaze = gaze
         self.model = model
         self.processor = processor
         self.answer_tokens = answer_tokens
@@ -46,7 +60,13 @@ class GenericModel:
 
     @classmethod
     def load(
-        cls, model: str, short: str, options: dict[str, Any], where: dict[str, Any], tokens: int
+        cls,
+        model: str,
+        short: str,
+        options: dict[str, Any],
+        where: dict[str, Any],
+        tokens: int,
+        gaze: Cues,
     ) -> GenericModel:
         """See :func:`models.reasoning.multimodal.engine.load_multimodal`.
 
@@ -56,7 +76,7 @@ class GenericModel:
         processor = AutoProcessor.from_pretrained(model, **where)
         loaded = AutoModelForImageTextToText.from_pretrained(model, **options).eval()
         name = f"transformers {loaded.config.model_type} {short}, re-reading at each question"
-        return cls(name, loaded, processor, tokens)
+        return cls(name, loaded, processor, tokens, gaze)
 
     def reasoner(self, spill: object = None) -> GenericReasoner:
         """For one stream; slow tokens do not exist here."""
@@ -141,14 +161,23 @@ class GenericReasoner:
             seen = [] if alone else [p for p in self._seen if p.known_at <= evidence.time]
         told = {(p.start, p.end): p for p in (*seen, *evidence.passages)}
         passages = sorted(told.values(), key=lambda p: p.start)
-        shown = [p for p in passages if p.frames][-_PICTURES:]
+        cues = self._model.gaze
+        latest = next((p.frames[-1].shape[:2] for p in reversed(passages) if p.frames), None)
+        scanpath = None if alone else looks.scanpath(passages, cues, latest)
+        shown = [p for p in passages if p.frames]
+        shown = shown[-(_PICTURES if scanpath is None else _PICTURES - 1) :]
         content = [self._text(words.BEGIN)]
         for passage in passages:
             content.append(self._text(words.heading(passage)))
             if passage in shown:
-                middle = passage.frames[len(passage.frames) // 2]
-                content.append({"type": "image", "image": Image.fromarray(middle)})
-            content.append(self._text(words.told(passage.lines) or "\n"))
+                picture = looks.pictures(passage, cues)[looks.best_frame(passage, cues)]
+                content.append({"type": "image", "image": Image.fromarray(picture)})
+            content.append(self._text(words.told(looks.lines(passage, cues)) or "\n"))
+        gazed = any(passage.looks for passage in shown)
+        if said := looks.meaning(cues, gazed, scanpath is not None):
+            content.append(self._text(said))
+        if scanpath is not None:
+            content.append({"type": "image", "image": Image.fromarray(scanpath)})
         turns: list[dict[str, Any]] = [_turn("user", content)]
         for earlier in evidence.history:
             turns[-1]["content"].append(self._text(earlier.question))

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from models.compression.pool import pool
 from models.compression.slow_fast import coarser
+from models.gaze.cues import Cues as GazeCues
 from models.media import SAMPLE_RATE
 from models.reasoning.context import ContextFull, Fork, StreamingContext, Tokens
 from models.reasoning.gate import PriorityGate
-from models.reasoning.multimodal import words
+from models.reasoning.multimodal import looks, words
 from models.reasoning.multimodal.chat import plain
 from models.reasoning.multimodal.family import Clip, Family, Part, Sound
 from models.reasoning.multimodal.pieces import pieces, stop_ids
@@ -63,6 +64,7 @@ class MultimodalModel:
         slow_tokens: most slow tokens brought in for a question.
         slow_bytes, spill_bytes: main memory and disk for a stream's slow tokens.
         hear: sound goes in beside the pictures, where the family hears.
+        gaze: how it is given where somebody looked.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class MultimodalModel:
         slow_bytes: int = 512 * 2**20,
         spill_bytes: int = 4 * 2**30,
         hear: bool = True,
+        gaze: GazeCues = GazeCues(text=True, foveated=True, choice=True),  # noqa: B008 - frozen
     ) -> None:
         self.name = name
         self.family = family
@@ -89,6 +92,7 @@ class MultimodalModel:
         self.slow_bytes = slow_bytes
         self.spill_bytes = spill_bytes
         self.hears = family.hears and hear
+        self.gaze = gaze
         self.gate = PriorityGate()
         self._model = model
         self.chunk = chunk
@@ -132,6 +136,8 @@ class MultimodalReasoner:
             model.context, self._family.render([self._chat.opening + words.BEGIN])
         )
         self._keys: dict[tuple[float, float], int] = {}
+        self._gazed: dict[int, looks.Attention] = {}
+        self._shape: tuple[int, int] | None = None  # of the latest picture
         self._waiting: list[tuple[float, NDArray[np.uint8]]] = []
         self._ahead: OrderedDict[tuple[float, ...], VisualFeatures] = OrderedDict()
         self._ahead_lock = threading.Lock()
@@ -149,7 +155,10 @@ class MultimodalReasoner:
         return True
 
     def see(self, image: NDArray[np.uint8], time: float) -> None:
-        """Run the vision tower ahead of the segment's end, one frame group at a time."""
+        """Run the vision tower ahead of the segment's end, one frame group at a time; not where
+        a gaze that is not known yet may have to be drawn in."""
+        if self._model.gaze.drawn:
+            return
         self._waiting.append((time, image))
         if len(self._waiting) == self._family.group:
             group, self._waiting = self._waiting, []
@@ -165,8 +174,13 @@ class MultimodalReasoner:
             turn = self._model.gate.background
             runs = self._look(passage, turn)
             seconds = passage.end - passage.start
-            compress = self._model.compressor
-            fast = [compress.fast(r, seconds) if compress else VisualTokens.all_of(r) for r in runs]
+            compress, cues = self._model.compressor, self._model.gaze
+            fast = [
+                looks.fast(compress, r, seconds, passage.looks, cues)
+                if compress
+                else VisualTokens.all_of(r)
+                for r in runs
+            ]
             heading, told = words.heading(passage), self._told(passage)
             full = [heading, *self._clips(fast, self._listen(passage, turn)), told]
             brief = [heading, *self._clips(_coarse(runs, fast), None), told]
@@ -176,7 +190,10 @@ class MultimodalReasoner:
             if self._slow is not None and compress is not None and runs:
                 # One grid a segment: the longest, where the picture's size changed in it.
                 longest = max(runs, key=lambda run: len(run.times))
-                self._slow.put(key, compress.slow(longest, seconds))
+                kept = looks.slow(compress, longest, seconds, passage.looks, cues)
+                self._slow.put(key, kept)
+                if passage.looks:
+                    self._gazed[key] = looks.attention(passage, kept.times)
             self._forget(passage.end)
             self._consolidate(len(tokens))
 
@@ -191,6 +208,7 @@ class MultimodalReasoner:
             kept = {span.key for span in self._rolling.view().spans}
             kept |= set() if self._slow is None else self._slow.counts().keys()
             self._keys = {span: key for span, key in self._keys.items() if key in kept}
+            self._gazed = {key: gazed for key, gazed in self._gazed.items() if key in kept}
 
     def idle(self) -> bool:
         """Do one chunk of the rebuild of a full context; whether more is due."""
@@ -252,19 +270,44 @@ class MultimodalReasoner:
         view = self._rolling.view(evidence.time)
         before, after = self._chat.closing(question, evidence.history)
         asked = self._family.render([before + after])
-        detail = self._detail(view, evidence, asked, slow)
-        whole = asked
-        if detail:
-            whole = self._family.render([before, words.DETAIL, *detail, after])
+        scanpath = self._scanpath(evidence) if slow else None
+        mapped = 0 if scanpath is None else len(scanpath)
+        detail = self._detail(view, evidence, asked, slow, self._model.slow_tokens - mapped)
+        parts: list[Part] = [words.DETAIL, *detail] if detail else []
+        gazed = bool(self._gazed) or any(passage.looks for passage in evidence.passages)
+        if said := looks.meaning(self._model.gaze, gazed, scanpath is not None):
+            parts.append(said)
+        if scanpath is not None:
+            parts += [Clip(scanpath), "\n"]
+        whole = self._family.render([before, *parts, after]) if parts else asked
         counts.fast = view.fork.past_length
         counts.text = len(asked)
         counts.slow = len(whole) - len(asked)
         view.fork.append(whole)
         return view.fork
 
-    def _detail(self, view: View, evidence: Evidence, asked: Tokens, slow: bool) -> list[Part]:
-        """What is put before a question: of passages in the context their slow tokens, others
-        (the stretch that is still open, what was thinned out) as they are; by time."""
+    def _scanpath(self, evidence: Evidence) -> VisualTokens | None:
+        """The map of where somebody looked in the passages of a question, as a few tokens."""
+        shown = looks.scanpath(evidence.passages, self._model.gaze, self._shape)
+        if shown is None:
+            return None
+        with self._model.gate.foreground():
+            features = self._family.encode([shown], [evidence.time])
+        most = max(1, self._model.slow_tokens // looks.MAP_SHARE)
+        steps, height, width = features.tokens.shape[:3]
+        return VisualTokens.all_of(pool(features, coarser((steps, height, width), most, 1)))
+
+    def _detail(
+        self,
+        view: View,
+        evidence: Evidence,
+        asked: Tokens,
+        slow: bool,
+        budget: int | None = None,
+    ) -> list[Part]:
+        """What is put before a question: of passages in the context at most ``budget`` of their
+        slow tokens (all that the model allows), others (the stretch that is still open, what
+        was thinned out) as they are; by time."""
         spans = {span.key: (span.start, span.stop) for span in view.spans}
         kept = self._slow.counts() if slow and self._slow is not None else {}
         entries: list[tuple[float, list[Part]]] = []
@@ -275,6 +318,8 @@ class MultimodalReasoner:
                 recalled.append(key)
             if key in spans:
                 continue
+            if key in kept:  # its slow tokens are there to be chosen
+                passage = replace(passage, frames=(), frame_times=())
             turn = self._model.gate.foreground
             close = [self._close(run, passage) for run in self._look(passage, turn)]
             clips = self._clips(close, self._listen(passage, turn))
@@ -284,9 +329,16 @@ class MultimodalReasoner:
             scored = {key: span for key, span in spans.items() if key in kept}
             neutral = self._family.render(["".join(self._chat.closing(words.NEUTRAL))])
             scores = relevance(view.fork, asked, neutral, list(scored.values()))
-            cues = Cues(recalled=recalled, relevance=dict(zip(scored, scores, strict=True)))
+            gazed = dict(self._gazed) if self._model.gaze.choice else {}
+            cues = Cues(
+                recalled=recalled,
+                relevance=dict(zip(scored, scores, strict=True)),
+                gaze={key: each.segment for key, each in gazed.items()},
+                frames={key: each.frames for key, each in gazed.items()},
+            )
             able = {*scored, *recalled}
-            for chosen in choose(self._slow, able, cues, self._model.slow_tokens):
+            most = self._model.slow_tokens if budget is None else budget
+            for chosen in choose(self._slow, able, cues, most):
                 start, end = chosen.tokens.times[0], chosen.tokens.times[-1]
                 heading = f"[{start:.1f} s to {end:.1f} s]\n"
                 entries.append((start, [heading, Clip(chosen.tokens), "\n"]))
@@ -297,10 +349,12 @@ class MultimodalReasoner:
         compress = self._model.compressor
         if compress is None:
             return VisualTokens.all_of(features)
-        return compress.slow(features, passage.end - passage.start)
+        seconds = passage.end - passage.start
+        return looks.slow(compress, features, seconds, passage.looks, self._model.gaze)
 
     def _told(self, passage: Passage) -> str:
-        return plain(self._family.tokenizer, words.told(passage.lines))
+        lines = looks.lines(passage, self._model.gaze)
+        return plain(self._family.tokenizer, words.told(lines))
 
     def _listen(self, passage: Passage, turn: Turn) -> Sound | None:
         if passage.audio is None or not self._model.hears or len(passage.audio) < _SOUND:
@@ -319,13 +373,16 @@ class MultimodalReasoner:
     def _look(self, passage: Passage, turn: Turn) -> list[VisualFeatures]:
         """The passage's pictures, encoded group by group unless they have been already; in
         runs of one and the same grid."""
-        frames, times = passage.frames, passage.frame_times
+        frames, times = looks.pictures(passage, self._model.gaze), passage.frame_times
+        marked = frames is not passage.frames
+        if frames:
+            self._shape = frames[-1].shape[:2]
         runs: list[list[VisualFeatures]] = []
         first = 0
         while first < len(frames):
             count = self._group_at(frames, times, first)
             stop = first + count
-            features = self._encode(frames[first:stop], times[first:stop], turn)
+            features = self._encode(frames[first:stop], times[first:stop], turn, marked)
             if not runs or runs[-1][0].tokens.shape[1:] != features.tokens.shape[1:]:
                 runs.append([])
             runs[-1].append(features)
@@ -351,14 +408,21 @@ class MultimodalReasoner:
         frames: Sequence[NDArray[np.uint8]],
         times: Sequence[float],
         turn: Turn,
+        marked: bool = False,
     ) -> VisualFeatures:
+        """
+        Args:
+            marked: something is drawn into the frames, so what was encoded before is not theirs.
+        """
         key = tuple(times)
         with self._ahead_lock:
-            found = self._ahead.get(key)
+            found = None if marked else self._ahead.get(key)
         if found is not None:
             return found
         with turn():
             features = self._family.encode(frames, times)
+        if marked:
+            return features
         with self._ahead_lock:
             self._ahead[key] = features
             while len(self._ahead) > _AHEAD:

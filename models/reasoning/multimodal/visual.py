@@ -126,11 +126,14 @@ class VisualTokens:
 class Compressor(Protocol):
     """From all visual tokens of a closed segment to the few that stay in the context."""
 
-    def fast(self, features: VisualFeatures, seconds: float) -> VisualTokens:
+    def fast(
+        self, features: VisualFeatures, seconds: float, weights: Tensor | None = None
+    ) -> VisualTokens:
         """The tokens always in context.
 
         Args:
             seconds: the segment's length, for a budget in tokens a minute.
+            weights: ``(T, H, W)``, above 0: how much each token counts in means.
         """
         ...
 

@@ -9,6 +9,7 @@ from models.gaze.cues import (
     choose_frames,
     drawn,
     eccentricity,
+    frame_scores,
     in_words,
     place_in_words,
     saliency_map,
@@ -93,22 +94,18 @@ def test_frames_are_chosen_by_what_was_looked_at_then_evenly():
     assert choose_frames(times, looks, 50) == list(range(10))
 
 
+def test_frames_count_by_how_settled_the_look_is_they_fall_into():
+    looks = [Fixation(0.0, 0.1, 0.5, 0.5), Fixation(1.0, 2.0, 0.5, 0.5)]
+    glance, settled, none = frame_scores([0.05, 1.5, 3.0], looks)
+    assert none == 0 < glance < settled < 1
+
+
 def test_cues_combine():
-    frames = [np.full((36, 64, 3), 90, np.uint8)] * 2
-    looks = [Fixation(0, 1, 0.5, 0.5)]
-    none = Cues.named("none").give(frames, [0.5, 3.0], looks)
-    assert none.words == () and none.saliency is None and none.weights is None
-    assert none.frames[0] is frames[0]
-    every = Cues.named("text+drawn+saliency+foveated").give(
-        frames, [0.5, 3.0], looks, ["a cup"], grid=(3, 5)
-    )
-    assert len(every.words) == 3 and "a cup" in every.words[2] and "green dot" in every.words[0]
-    assert (every.frames[0] != 90).any() and every.frames[1] is frames[1]
-    assert every.saliency.shape == (36, 64) and every.weights.shape == (2, 3, 5)
-    blind = Cues.named("text+saliency+foveated").give(frames, [0.5, 3.0], [])
-    assert blind.words == () and blind.saliency is None and blind.weights is None
+    assert Cues.named("none") == Cues.named("") == Cues()
+    assert Cues.named("text, drawn+saliency") == Cues(text=True, drawn=True, saliency=True)
+    assert Cues.named("foveated,choice") == Cues(foveated=True, choice=True)
 
 
 def test_an_unknown_cue_is_refused():
     with pytest.raises(ValueError, match="psychic"):
-        Cues.named("text+psychic")
+        Cues.named("text,psychic")
