@@ -22,6 +22,7 @@ from memory.segment import Gap, Note, Segment, Turn
 from memory.store import Store
 from memory.timeline import Node, gaps, timeline
 from memory.turns import LATEST, relevant_turns
+from memory.wall_clock import Anchor, WallClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,16 @@ class Memory:
     def path(self) -> Path:
         """The session's file."""
         return self._store.path
+
+    @property
+    def wall_clock(self) -> WallClock | None:
+        """What clocks on the wall showed at the stream's times, where that is known."""
+        return self._store.wall_clock
+
+    def watched_at(self, anchor: Anchor) -> None:
+        """Keep what the clock showed at a stream time, so that it can be asked by. Raises
+        StoreError."""
+        self._store.watched_at(anchor)
 
     @property
     def next_index(self) -> int:

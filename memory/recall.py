@@ -98,7 +98,7 @@ def recall(
     if not begun.any() or k <= 0:
         return []
     asked_of, wanted = named(question, lines.names)
-    said = parse(asked_of, time, float(lines.starts[begun].min()))
+    said = parse(asked_of, time, float(lines.starts[begun].min()), store.wall_clock)
     known = lines.known(time)
     if wanted:
         numbers = [number for number, name in enumerate(lines.names) if name in wanted]

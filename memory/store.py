@@ -48,6 +48,7 @@ from memory.session_file import (
     migrate,
     reading_uri,
 )
+from memory.wall_clock import Anchor, WallClock, from_text, to_text
 
 __all__ = ["Row", "Store", "StoreError"]
 
@@ -81,6 +82,9 @@ class Store:
     Args:
         path: the file; made where it is absent, unless ``read_only``.
         read_only: never write, and take no lock: allowed beside a process that writes.
+
+    Attributes:
+        wall_clock: what clocks showed at the stream's times, where that is known.
 
     Raises:
         StoreError: the file is in use by another process, is not a session, is damaged,
@@ -118,9 +122,11 @@ class Store:
                         "SELECT source, max(start) FROM segments "
                         'GROUP BY source ORDER BY min("index")'
                     ).fetchall()
+                    anchors = _anchors(connection, path)
         except BaseException:
             self.close()
             raise
+        self.wall_clock = WallClock(anchors) if anchors else None
         self._next: int = 0 if last is None else last + 1
         self._starts: dict[str, float] = dict(sources)  # of each source's last segment
 
@@ -128,6 +134,17 @@ class Store:
     def next_index(self) -> int:
         """The index the next appended segment must have."""
         return self._next
+
+    def watched_at(self, anchor: Anchor) -> None:
+        """Keep what the clock on the wall showed at a stream time, in place of what was known
+        of that time and later. Raises StoreError."""
+        known = () if self.wall_clock is None else self.wall_clock.anchors
+        anchors = (*(each for each in known if each.time < anchor.time), anchor)
+        with self.writing("keep the time of day") as write:
+            write.execute(
+                "INSERT OR REPLACE INTO about VALUES ('wall_clock', ?)", (to_text(anchors),)
+            )
+        self.wall_clock = WallClock(anchors)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -637,3 +654,11 @@ def _read(
             )
         )
     return segments
+
+
+def _anchors(connection: sqlite3.Connection, path: Path) -> tuple[Anchor, ...]:
+    row = connection.execute("SELECT value FROM about WHERE key = 'wall_clock'").fetchone()
+    try:
+        return () if row is None else from_text(row[0])
+    except ValueError as error:
+        raise StoreError(f"{path}: the session is damaged ({error}); restore a copy") from error

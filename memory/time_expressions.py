@@ -1,7 +1,9 @@
 """Time expressions in a question: "in the last minute", "at 1:05", "before the phone rang".
 
 Clock times ("1:05") and "minute 3" are stream times; "last", "ago" and "now" count back
-from the question; "the beginning" is the start of what was watched.
+from the question; "the beginning" is the start of what was watched. In a session that knows
+when it watched, "at 10:42" is what the clock on the wall showed, if it showed that while it
+watched; the latest time where it did so on several days and the question names none.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from memory.wall_clock import DAY, WallClock
 
 _NUMBERS = {
     "a": 1.0, "an": 1.0, "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0,
@@ -137,11 +141,37 @@ _RELATION = re.compile(
     r"\b(?:(?:just|right|shortly|immediately|soon)\s+)?(before|after)\s+(?P<anchor>\w[^?.!]{2,})",
     re.IGNORECASE,
 )
+_HALF = r"\s*(a\.?m\b\.?|p\.?m\b\.?|o['’]?clock\b)"
+_HOUR = rf"(?:(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?(?:{_HALF})?(?![\d:])|(\d{{1,2}}){_HALF})"
+# Each: a pattern, and the moments in its groups, ``(from, to)`` of each, to a window.
+_BY_THE_CLOCK: tuple[tuple[str, Callable[[list[Window], float, float], Window]], ...] = (
+    (
+        rf"\b(?:between|from)\s+{_HOUR}\s+(?:and|to|until|till)\s+{_HOUR}",
+        lambda m, _, __: (m[0][0], m[1][0]),
+    ),
+    (rf"\b(?:before|until|till|up to)\s+{_HOUR}", lambda m, start, _: (start, m[0][0])),
+    (rf"\b(?:after|since)\s+{_HOUR}", lambda m, _, now: (m[0][0], now)),
+    (
+        rf"\b(?:around|about|near|at\s+(?:about|around))\s+{_HOUR}",
+        lambda m, _, __: (m[0][0] - 60.0, m[0][1] + 60.0),
+    ),
+    (rf"\b(?:at|in)\s+{_HOUR}", lambda m, _, __: m[0]),
+)
+_YESTERDAY = re.compile(r"\byesterday\b", re.IGNORECASE)
+
 _NOT_EVENTS = re.compile(r"(?:that|this|it|then|now)\W*$", re.IGNORECASE)
 
 
-def parse(question: str, time: float, start: float = 0.0) -> TimeExpression:
-    """What ``question``, put at stream ``time``, says of time; the stream began at ``start``."""
+def parse(
+    question: str, time: float, start: float = 0.0, wall: WallClock | None = None
+) -> TimeExpression:
+    """What ``question``, put at stream ``time``, says of time; the stream began at ``start``.
+
+    Args:
+        wall: what clocks showed meanwhile, where that is known.
+    """
+    if wall is not None and (said := _by_the_clock(question, time, start, wall)) is not None:
+        return said
     for pattern, window in _RULES:
         match = re.search(pattern, question, re.IGNORECASE)
         if match is not None:
@@ -165,3 +195,52 @@ def parse(question: str, time: float, start: float = 0.0) -> TimeExpression:
 
 def _without(question: str, match: re.Match[str]) -> str:
     return " ".join((question[: match.start()] + " " + question[match.end() :]).split())
+
+
+def _by_the_clock(
+    question: str, time: float, start: float, wall: WallClock
+) -> TimeExpression | None:
+    """What the question says of the time of day, where that was watched."""
+    for pattern, window in _BY_THE_CLOCK:
+        match = re.search(pattern, question, re.IGNORECASE)
+        if match is None:
+            continue
+        yesterday = _YESTERDAY.search(question)
+        groups = match.groups()
+        moments = [
+            _moment(groups[place : place + 6], time, start, wall, yesterday is not None)
+            for place in range(0, len(groups), 6)
+        ]
+        if None in moments:
+            return None
+        low, high = sorted(window([m for m in moments if m is not None], start, time))
+        rest = _without(question, match)
+        if yesterday is not None:
+            rest = " ".join(_YESTERDAY.sub(" ", rest).split())
+        return TimeExpression(rest, match.group(), max(low, start), min(high, time))
+    return None
+
+
+def _moment(
+    groups: tuple[str | None, ...], time: float, start: float, wall: WallClock, yesterday: bool
+) -> Window | None:
+    """The stream seconds for which a clock showed what the six ``groups`` of an hour say."""
+    hour, minute, second, half, full, half_of_full = groups
+    half = (half or half_of_full or "").lower().replace(".", "")
+    hours, minutes, seconds = int(hour or full or 0), int(minute or 0), int(second or 0)
+    if hours > 23 or minutes > 59 or seconds > 59 or (half in {"am", "pm"} and hours > 12):
+        return None
+    length = 4.0 if second else 60.0
+    of_day = 3600.0 * hours + 60.0 * minutes + seconds - (2.0 if second else 0.0)
+    if half in {"am", "pm"}:
+        candidates = [of_day % (DAY / 2) + (DAY / 2 if half == "pm" else 0.0)]
+    else:
+        candidates = [of_day, of_day + DAY / 2] if hours < 12 else [of_day]
+    midnight = wall.local(time) // DAY * DAY
+    for candidate in candidates:
+        shown = wall.times(candidate, start - length, time)
+        if yesterday:
+            shown = [t for t in shown if midnight - DAY <= wall.local(t) < midnight]
+        if shown:
+            return shown[-1], shown[-1] + length
+    return None
