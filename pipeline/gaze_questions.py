@@ -96,6 +96,16 @@ def gaze_lines(known: History, most: int = 12) -> list[Line]:
     return lines
 
 
+def gaze_passage(known: History, time: float) -> tuple[Passage, ...]:
+    """The same as a passage, for a question at stream ``time`` that the records alone do not
+    answer; none where nothing was looked at."""
+    lines = gaze_lines(known)
+    if not known.looks or not lines:
+        return ()
+    start = min(line.start for line in lines)
+    return (Passage(start, max(time, start), tuple(lines), time),)
+
+
 def _called(stay: LookedAt) -> str:
     words = [*stay.names[:2], *(f'"{text}"' for text in stay.texts[:3])]
     return ", ".join(words) + (f" ({stay.attributes[0]})" if stay.attributes else "")
