@@ -12,11 +12,12 @@ from memory.short_term import ShortTerm
 from memory.store import StoreError
 from memory.time_expressions import parse
 from models.gaze.answers import understand
+from models.gaze.history import History
 from models.reasoning.reasoner import Evidence, Exchange, Passage, Reasoner
 from pipeline.answer import Answer, AskError
 from pipeline.events import Remark
 from pipeline.evidence import passage
-from pipeline.gaze_questions import GazeReply, by_meaning, history, reply
+from pipeline.gaze_questions import GazeReply, by_meaning, gaze_passage, history, reply
 from pipeline.watcher import Watched
 
 RECALLED = 6
@@ -62,14 +63,14 @@ class Asker:
         question: str,
         options: Sequence[str],
         time: float,
-        current: Watched | None,
+        current: Sequence[Watched],
         conversing: bool,
     ) -> Answer:
         """Answer from what was known at stream ``time``.
 
         Args:
             options: texts to choose from; empty for a free answer.
-            current: the stretch that memory does not hold yet, if any.
+            current: the stretch of each source that memory does not hold yet, if any.
             conversing: with regard to earlier questions, and to be remembered with them.
 
         Raises:
@@ -85,7 +86,9 @@ class Asker:
         said = parse(question, time, passages[0].start)
         focus = None if said.start is None or said.end is None else (said.start, said.end)
         earlier = self._earlier(question, time) if conversing else ()
-        evidence = Evidence(time, passages, earlier, said.rest, focus)
+        looks = self._looks(question, time, current)
+        told = () if looks is None else gaze_passage(looks, time)
+        evidence = Evidence(time, (*told, *passages), earlier, said.rest, focus)
 
         def finished(answer: Answer) -> None:
             if conversing and answer.text:
@@ -97,7 +100,7 @@ class Asker:
                 self._remember(Turn(time, question, answer.text, segments=used))
 
         answer = Answer(question, time, passages, began, finished)
-        looked = self._by_gaze(question, options, time, current)
+        looked = self._by_gaze(question, options, time, looks)
         if looked is not None and (looked.probabilities if options else looked.text):
             answer.was_looked_at(looked, options)
         elif options:
@@ -109,7 +112,7 @@ class Asker:
         return answer
 
     def _chosen(
-        self, question: str, options: Sequence[str], time: float, current: Watched | None
+        self, question: str, options: Sequence[str], time: float, current: Sequence[Watched]
     ) -> tuple[list[Segment], tuple[Passage, ...]]:
         """The segments of memory for one question, and all passages for it, in time order;
         nothing in them is later than ``time``."""
@@ -118,18 +121,19 @@ class Asker:
             for recalled in self._memory.recall(f"{question} {option}", time, 1):
                 found.setdefault(recalled.segment.index, recalled.segment)
         found.update((segment.index, segment) for segment in self._memory.latest(LATEST, time))
-        chosen = [found[index] for index in sorted(found)]
+        chosen = sorted(found.values(), key=lambda segment: (segment.start, segment.index))
         kept = self._pictures
         passages = [
             passage(s, self._certain_above, () if kept is None else kept.get(s.index, time))
             for s in chosen
         ]
-        known = None if current is None else current.segment.as_of(time)
-        if current is not None and known is not None and known.end > known.start:
-            pictures = tuple(picture for picture in current.pictures if picture.time <= time)
-            sound = current.sound if known is current.segment else None
-            passages.append(passage(known, self._certain_above, pictures, sound))
-        return chosen, tuple(passages)
+        for watched in current:
+            known = watched.segment.as_of(time)
+            if known is not None and known.end > known.start:
+                pictures = tuple(picture for picture in watched.pictures if picture.time <= time)
+                sound = watched.sound if known is watched.segment else None
+                passages.append(passage(known, self._certain_above, pictures, sound))
+        return chosen, tuple(sorted(passages, key=lambda passage: passage.start))
 
     def _earlier(self, question: str, time: float) -> tuple[Exchange, ...]:
         """The latest exchanges, and those the question refers to, oldest first."""
@@ -138,16 +142,21 @@ class Asker:
         ordered = [turns[at] for at in sorted(turns)]
         return tuple(Exchange(t.time, t.question, t.answer) for t in ordered)
 
-    def _by_gaze(
-        self, question: str, options: Sequence[str], time: float, current: Watched | None
-    ) -> GazeReply | None:
-        """What the records of gaze say to the question; None where they, or it, say nothing."""
+    def _looks(self, question: str, time: float, current: Sequence[Watched]) -> History | None:
+        """What was looked at and in view, where the question is about that."""
         if understand(question) is None:
             return None
         segments = self._memory.latest(LOOKED_BACK, time)
-        if current is not None and (known := current.segment.as_of(time)) is not None:
-            segments.append(known)
-        looks = history(segments, time, self._certain_above)
+        open_ones = (watched.segment.as_of(time) for watched in current)
+        segments += [known for known in open_ones if known is not None]
+        return history(segments, time, self._certain_above)
+
+    def _by_gaze(
+        self, question: str, options: Sequence[str], time: float, looks: History | None
+    ) -> GazeReply | None:
+        """What the records of gaze say to the question; None where they, or it, say nothing."""
+        if looks is None:
+            return None
         return reply(question, looks, time, options, by_meaning(self._embed))
 
     def _remember(self, turn: Turn) -> None:

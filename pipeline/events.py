@@ -29,10 +29,12 @@ Happening = Observation | Segment | Note | Remark
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A happening with its place in the session's order, from 1."""
+    """A happening with its place in the session's order, from 1, and the name of the source
+    where the session has several."""
 
     number: int
     what: Happening
+    source: str = ""
 
 
 class EventLog:
@@ -48,10 +50,10 @@ class EventLog:
         self._changed = threading.Condition()
         self._last = 0
 
-    def emit(self, what: Happening) -> None:
+    def emit(self, what: Happening, source: str = "") -> None:
         with self._changed:
             self._last += 1
-            self._events.append(Event(self._last, what))
+            self._events.append(Event(self._last, what, source))
             self._changed.notify_all()
 
     def after(self, number: int, timeout: float = 0.0) -> list[Event]:

@@ -44,4 +44,4 @@ class Recollection:
             AskError: the question is empty, or nothing had been seen by then.
         """
         time = self.end if at is None else min(at, self.end)
-        return self._asker.ask(question, options, time, None, history)
+        return self._asker.ask(question, options, time, (), history)

@@ -1,9 +1,9 @@
-"""A session: one source watched into one memory, and questions about it meanwhile.
+"""A session: sources watched into one memory, and questions about them meanwhile.
 
-Three threads, each owned and joined here:
+Its threads, each owned and joined here:
 
-- the reader (``pipeline/sources/reader.py``) decodes into a bounded queue;
-- ``watch`` samples, perceives, cuts into segments and appends them to memory;
+- for each source those of its lane (``pipeline/lane.py``): the reader decodes into a bounded
+  queue; ``watch`` samples, perceives, cuts into segments and appends them to memory;
 - ``context`` extends the reasoner's running context by each segment (``pipeline/context.py``).
 
 Answers are made on the caller's own thread, so watching and answering never wait for each
@@ -13,8 +13,8 @@ other beyond one forward pass of the reasoner.
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Sequence
+import time as clock
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -22,29 +22,21 @@ from typing import Self
 from memory.memory import Memory
 from memory.segment import Segment
 from memory.short_term import ShortTerm
-from memory.store import StoreError
 from models.gaze.fixations import HEAD_WORN, Settings
-from models.media import AudioChunk, Media
+from models.media import Frame
 from models.reasoning.reasoner import Passage
 from pipeline.answer import Answer
 from pipeline.asker import Asker
 from pipeline.context import ContextThread
 from pipeline.engine import Engine
-from pipeline.events import Event, EventLog, Remark
+from pipeline.events import Event, EventLog
 from pipeline.evidence import passage
-from pipeline.frontier import Frontier
-from pipeline.gaze import GazeWatcher, Namer
-from pipeline.perception import Perception
+from pipeline.lane import Lane, LaneStatus
 from pipeline.recollection import REPLAYED
-from pipeline.sampler import Sampler
-from pipeline.segmenter import Segmenter
-from pipeline.sources.reader import Playhead, Reader
-from pipeline.sources.source import Properties, Source, SourceError
+from pipeline.sources.reader import Playhead
+from pipeline.sources.source import Properties, Source
 from pipeline.turns import Turns
-from pipeline.watcher import Watched, Watcher
-
-PATIENCE = 30.0
-"""Seconds that a thread is given to end."""
+from pipeline.watcher import Watched
 
 PICTURE_BYTES = 64 * 1024**2
 """Bytes of sampled pictures kept at hand, for a reasoner that looks at them again."""
@@ -63,6 +55,8 @@ class Status:
         context, context_limit: tokens in the running context, and the most it holds.
         watching: False once the source has ended, failed or was stopped.
         error: what ended the watching, if anything did.
+        lanes: the same of each source. Of several, what stands above is the latest time, the
+            greatest lag, sums, whether any is watched, and the errors of those that failed.
     """
 
     time: float
@@ -76,14 +70,19 @@ class Status:
     context_limit: int
     watching: bool
     error: str | None
+    lanes: tuple[LaneStatus, ...] = ()
 
 
 class Session:
     """Watches ``source`` into ``memory``. Start it, ask it, close it; or use it in ``with``.
 
+    Several sources have one clock: a file's is its own time, a live source's the seconds
+    since the session began. One that ends or fails does not end the others.
+
     Args:
         source: not yet entered; the session enters and leaves it. Of a memory that already
             holds segments, a file is to be opened where those end (:func:`resume_at`).
+            Several are given by name.
         memory: new, or that of an earlier session over the same source. It stays the
             caller's to close.
         paced: play a file no faster than its own time, or than ``playhead``.
@@ -94,7 +93,7 @@ class Session:
 
     def __init__(
         self,
-        source: Source,
+        source: Source | Mapping[str, Source],
         engine: Engine,
         memory: Memory,
         *,
@@ -107,23 +106,9 @@ class Session:
     ) -> None:
         self.memory = memory
         self._certain_above = engine.senses.certain_above
-        self._reader = Reader(source, pace=paced, playhead=playhead)
         self._reasoner = engine.new_reasoner(memory.path.with_suffix(".slow"))
         self._pictures = ShortTerm(PICTURE_BYTES) if self._reasoner.takes_pictures else None
         self._log = EventLog()
-        past = memory.latest(REPLAYED)
-        self._heard_until = max((s.known_at for s in past[-1:]), default=-math.inf)
-        self._watcher = Watcher(
-            Perception(engine.senses),
-            Sampler(fps, burst),
-            Segmenter(start=past[-1].end if past else None, next_index=memory.next_index),
-            memory,
-            self._log.emit,
-            GazeWatcher(
-                Namer(engine.senses.seeing, engine.senses.reading, self._certain_above), gaze
-            ),
-            sampled=lambda frame: self._context.see(frame),
-        )
         self._asker = Asker(
             memory,
             self._reasoner,
@@ -132,30 +117,50 @@ class Session:
             self._log.emit,
             self._pictures,
         )
-        self._context = ContextThread(
-            self._reasoner, memory, self._log.emit, lambda: self._watcher.now
-        )
-        for segment in past:
+        self._context = ContextThread(self._reasoner, memory, self._log.emit, lambda: self._now)
+        for segment in memory.latest(REPLAYED):
             self._context.replay(self._passage(segment))
-        self._frontier = Frontier(0.0 if stepped else math.inf)
-        self._turn = Turns()  # had by one piece of media under watch, or one question
-        self._error: str | None = None
-        self._watching = False
-        self._stopped = False
-        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self._turn = Turns()
+        sources = source if isinstance(source, Mapping) else {"": source}
+        self._lanes = [
+            Lane(
+                name,
+                each,
+                engine,
+                memory,
+                self._log,
+                self._turn,
+                self._extend_context,
+                # Pictures ahead of their passage are told apart by their time alone.
+                self._context.see if len(sources) == 1 else _pass_over,
+                paced=paced,
+                playhead=playhead,
+                stepped=stepped,
+                fps=fps,
+                burst=burst,
+                gaze=gaze,
+            )
+            for name, each in sources.items()
+        ]
 
     def start(self) -> Self:
-        """Open the source and begin to watch.
+        """Open the sources and begin to watch.
 
         Raises:
-            SourceError: the source cannot be opened.
+            SourceError: one cannot be opened. None is watched then.
         """
-        self._reader.__enter__()
-        for remark in self.properties.remarks:
-            self._log.emit(Remark(self._watcher.now, "source", remark))
-        self._watching = True
+        resumed, began = resume_at(self.memory), math.inf
         self._context.start()
-        self._thread.start()
+        try:
+            for lane in self._lanes:
+                lane.open()
+                began = min(began, clock.monotonic())
+                if lane.properties.live:
+                    lane.origin = resumed + clock.monotonic() - began
+                lane.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __enter__(self) -> Self:
@@ -171,29 +176,37 @@ class Session:
 
     @property
     def properties(self) -> Properties:
-        """What the source says of itself; once started."""
-        return self._reader.properties
+        """What the source, of several the first, says of itself; once started."""
+        return self._lanes[0].properties
+
+    @property
+    def properties_by_name(self) -> dict[str, Properties]:
+        """What each source says of itself; once started."""
+        return {lane.name: lane.properties for lane in self._lanes}
 
     @property
     def playhead(self) -> Playhead:
-        """Where a paced file is played."""
-        return self._reader.playhead
+        """Where a paced file, of several the first, is played."""
+        return self._lanes[0].reader.playhead
 
     @property
     def status(self) -> Status:
         used, limit = self._reasoner.context_tokens
+        lanes = tuple(lane.status for lane in self._lanes)
+        failed = [f"{e.name}: {e.error}" if e.name else e.error for e in lanes if e.error]
         return Status(
-            time=self._watcher.now,
-            lag=self._reader.lag,
-            read=self._reader.read,
-            dropped=self._reader.dropped,
-            offered=self._watcher.offered,
-            sampled=self._watcher.sampled,
+            time=max(each.time for each in lanes),
+            lag=max(each.lag for each in lanes),
+            read=sum(each.read for each in lanes),
+            dropped=sum(each.dropped for each in lanes),
+            offered=sum(each.offered for each in lanes),
+            sampled=sum(each.sampled for each in lanes),
             segments=self.memory.next_index,
             context=used,
             context_limit=limit,
-            watching=self._watching,
-            error=self._error,
+            watching=any(each.watching for each in lanes),
+            error="; ".join(failed) or None,
+            lanes=lanes,
         )
 
     def events(self, after: int = 0, timeout: float = 0.0) -> list[Event]:
@@ -206,24 +219,28 @@ class Session:
         Returns when all of it has been watched and is in the running context, or when the
         source has ended.
         """
-        self._frontier.move(time)
-        self._frontier.wait_until_reached(time)
+        for lane in self._lanes:
+            lane.frontier.move(time)
+        for lane in self._lanes:
+            lane.frontier.wait_until_reached(time)
         self._context.drain()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the source to end; True if it has, and all of it is in the context."""
-        if not self._frontier.wait_until_closed(timeout):
-            return False
+        """Wait for all sources to end; True if they have, and all of them is in the context."""
+        deadline = math.inf if timeout is None else clock.monotonic() + timeout
+        for lane in self._lanes:
+            left = None if timeout is None else max(0.0, deadline - clock.monotonic())
+            if not lane.frontier.wait_until_closed(left):
+                return False
         self._context.drain()
         return True
 
     def close(self) -> None:
         """End watching. What was seen is in memory. Closing twice is allowed."""
-        self._stopped = True
-        self._frontier.close()
-        self._reader.close()
-        if self._thread.is_alive():
-            self._thread.join(PATIENCE)
+        for lane in self._lanes:
+            lane.stop()
+        for lane in self._lanes:
+            lane.join()
         self._context.close()
 
     def ask(
@@ -251,65 +268,32 @@ class Session:
         time = now if at is None else min(at, now)
         return self._asker.ask(question, options, time, current, history)
 
-    def _present(self) -> tuple[float, Watched | None]:
-        """Stream time now, and the stretch not sealed yet, between two pieces of media."""
+    @property
+    def _now(self) -> float:
+        return max(lane.watcher.now for lane in self._lanes)
+
+    def _present(self) -> tuple[float, list[Watched]]:
+        """Stream time now, and the stretches not sealed yet, between two pieces of media."""
         with self._turn:
-            return self._watcher.now, self._watcher.so_far()
+            open_ = [lane.watcher.so_far() for lane in self._lanes]
+            return self._now, [each for each in open_ if each is not None]
 
     def _passage(self, segment: Segment, watched: Watched | None = None) -> Passage:
         if watched is None:
             return passage(segment, self._certain_above)
         return passage(segment, self._certain_above, watched.pictures, watched.sound)
 
-    def _watch(self) -> None:
-        """The watch thread."""
-        try:
-            try:
-                for media in self._reader:
-                    placed = self._not_heard_before(media)
-                    for piece in self._frontier.pieces(placed) if placed is not None else ():
-                        with self._turn:
-                            watched = self._watcher.take(piece)
-                        self._extend_context(watched)
-            except SourceError as error:
-                self._fail(str(error))
-            with self._turn:
-                watched = self._watcher.finish()
-            self._extend_context(watched)
-        except StoreError as error:
-            self._fail(str(error))
-        except Exception as error:  # a thread must not die in silence
-            self._fail(f"watching failed: {type(error).__name__}: {error}")
-        finally:
-            self._watching = False
-            self._frontier.close()
-            self._log.emit(Remark(self._watcher.now, *self._ending()))
-
-    def _ending(self) -> tuple[str, str]:
-        """The kind and text of the last remark."""
-        if self._stopped and self._error is None:
-            return "stopped", "watching was stopped"
-        return "end", self._error or "the stream has ended"
-
-    def _extend_context(self, watched: list[Watched]) -> None:
-        for each in watched:
-            if self._pictures is not None:
-                self._pictures.keep(each.segment.index, each.pictures)
-            self._context.put(self._passage(each.segment, each), each.segment.index)
-
-    def _not_heard_before(self, media: Media) -> Media | None:
-        """``media`` without the sound that a resumed memory already holds as an utterance."""
-        if not isinstance(media, AudioChunk) or media.time >= self._heard_until:
-            return media
-        rest = media.split(self._heard_until)[1]
-        return rest if len(rest.samples) else None
-
-    def _fail(self, why: str) -> None:
-        self._error = why
-        self._log.emit(Remark(self._watcher.now, "error", why))
+    def _extend_context(self, watched: Watched) -> None:
+        if self._pictures is not None:
+            self._pictures.keep(watched.segment.index, watched.pictures)
+        self._context.put(self._passage(watched.segment, watched), watched.segment.index)
 
 
 def resume_at(memory: Memory) -> float:
     """Stream seconds at which a file is to be opened so that a memory's session goes on."""
     last = memory.latest(1)
     return last[0].end if last else 0.0
+
+
+def _pass_over(frame: Frame) -> None:
+    """Do nothing with it."""

@@ -176,7 +176,11 @@ class Watcher:
         self._unwritten.extend(sealed)
         kept = []
         while self._unwritten:
-            each = self._unwritten[0]
+            # Numbered here: in a memory of several sources others may have come between.
+            number = self._memory.next_index
+            each = replace(
+                self._unwritten[0], segment=replace(self._unwritten[0].segment, index=number)
+            )
             self._memory.append(each.segment)
             self._unwritten.popleft()
             self._emit(each.segment)

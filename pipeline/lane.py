@@ -1,0 +1,214 @@
+"""One source of a session, watched on a thread of its own."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from memory.memory import Memory
+from memory.store import StoreError
+from models.gaze.fixations import Settings
+from models.media import AudioChunk, Break, Frame, Media
+from pipeline.engine import Engine
+from pipeline.events import EventLog, Happening, Remark
+from pipeline.frontier import Frontier
+from pipeline.gaze import GazeWatcher, Namer
+from pipeline.perception import Perception
+from pipeline.sampler import Sampler
+from pipeline.segmenter import Segmenter
+from pipeline.sources.reader import Playhead, Reader
+from pipeline.sources.source import Properties, Source, SourceError
+from pipeline.turns import Turns
+from pipeline.watcher import Watched, Watcher
+
+PATIENCE = 30.0
+"""Seconds that a thread is given to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """One source's live figures, see :class:`pipeline.session.Status`; ``name`` is empty where
+    it is the only one."""
+
+    name: str
+    time: float
+    lag: float
+    read: int
+    dropped: int
+    offered: int
+    sampled: int
+    watching: bool
+    error: str | None
+
+
+class Lane:
+    """Watches one source into a memory that other lanes may share.
+
+    Two threads: the reader decodes into a bounded queue; ``watch`` samples, perceives, cuts
+    into segments and appends them to memory.
+
+    Args:
+        name: what the source is called in memory; empty for the only one.
+        source: not yet entered; the lane enters and leaves it.
+        log: told of all that happens.
+        turn: is had by one piece of media under watch at a time, or one question.
+        sealed: given each segment once it is in memory, on the watch thread.
+        sampled: given each frame that is looked at, in its turn.
+        paced, playhead, stepped, fps, burst, gaze: see :class:`pipeline.session.Session`.
+
+    Attributes:
+        origin: stream time of the session, in seconds, at which the source's own begins; set
+            before :meth:`start`.
+        frontier: how far it may be watched.
+        watcher: what watches; look at it in its turn alone.
+        error: what ended the watching, if anything did.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        engine: Engine,
+        memory: Memory,
+        log: EventLog,
+        turn: Turns,
+        sealed: Callable[[Watched], None],
+        sampled: Callable[[Frame], None],
+        *,
+        paced: bool,
+        playhead: Playhead | None,
+        stepped: bool,
+        fps: float,
+        burst: float,
+        gaze: Settings,
+    ) -> None:
+        self.name = name
+        self.origin = 0.0
+        self.error: str | None = None
+        self.watching = False
+        self.frontier = Frontier(0.0 if stepped else math.inf)
+        self.reader = Reader(source, pace=paced, playhead=playhead)
+        self._log = log
+        self._turn = turn
+        self._sealed = sealed
+        self._stopped = False
+        senses = engine.senses
+        last = memory.latest(1, source=name)
+        self._heard_until = max((segment.known_at for segment in last), default=-math.inf)
+        self.watcher = Watcher(
+            Perception(senses),
+            Sampler(fps, burst),
+            Segmenter(
+                start=last[0].end if last else None, source=name, next_index=memory.next_index
+            ),
+            memory,
+            self._emit,
+            GazeWatcher(Namer(senses.seeing, senses.reading, senses.certain_above), gaze),
+            sampled,
+        )
+        self._thread = threading.Thread(
+            target=self._watch, name=f"watch {name}".rstrip(), daemon=True
+        )
+
+    def open(self) -> None:
+        """Open the source; reading begins.
+
+        Raises:
+            SourceError: it cannot be opened.
+        """
+        self.reader.__enter__()
+        for remark in self.properties.remarks:
+            self._emit(Remark(self.watcher.now, "source", remark))
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self.watching = True
+        self._thread.start()
+
+    @property
+    def properties(self) -> Properties:
+        """What the source says of itself; once opened."""
+        return self.reader.properties
+
+    @property
+    def status(self) -> LaneStatus:
+        return LaneStatus(
+            self.name,
+            self.watcher.now,
+            self.reader.lag,
+            self.reader.read,
+            self.reader.dropped,
+            self.watcher.offered,
+            self.watcher.sampled,
+            self.watching,
+            self.error,
+        )
+
+    def stop(self) -> None:
+        """Tell both threads to end; :meth:`join` waits for it."""
+        self._stopped = True
+        self.frontier.close()
+
+    def join(self) -> None:
+        self.reader.close()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE)
+
+    def _watch(self) -> None:
+        """The watch thread."""
+        try:
+            try:
+                for media in self.reader:
+                    placed = self._not_heard_before(placed_at(media, self.origin))
+                    for piece in self.frontier.pieces(placed) if placed is not None else ():
+                        with self._turn:
+                            watched = self.watcher.take(piece)
+                        self._hand_on(watched)
+            except SourceError as error:
+                self._fail(str(error))
+            with self._turn:
+                watched = self.watcher.finish()
+            self._hand_on(watched)
+        except StoreError as error:
+            self._fail(str(error))
+        except Exception as error:  # a thread must not die in silence
+            self._fail(f"watching failed: {type(error).__name__}: {error}")
+        finally:
+            self.watching = False
+            self.frontier.close()
+            self._emit(Remark(self.watcher.now, *self._ending()))
+
+    def _ending(self) -> tuple[str, str]:
+        """The kind and text of the last remark."""
+        if self._stopped and self.error is None:
+            return "stopped", "watching was stopped"
+        return "end", self.error or "the stream has ended"
+
+    def _hand_on(self, watched: list[Watched]) -> None:
+        for each in watched:
+            self._sealed(each)
+
+    def _not_heard_before(self, media: Media) -> Media | None:
+        """``media`` without the sound that a resumed memory already holds as an utterance."""
+        if not isinstance(media, AudioChunk) or media.time >= self._heard_until:
+            return media
+        rest = media.split(self._heard_until)[1]
+        return rest if len(rest.samples) else None
+
+    def _fail(self, why: str) -> None:
+        self.error = why
+        self._emit(Remark(self.watcher.now, "error", why))
+
+    def _emit(self, what: Happening) -> None:
+        self._log.emit(what, self.name)
+
+
+def placed_at(media: Media, origin: float) -> Media:
+    """``media`` with its times counted from ``origin``, in seconds."""
+    if not origin:
+        return media
+    if isinstance(media, Break):
+        return replace(media, time=media.time + origin, end=media.end + origin)
+    return replace(media, time=media.time + origin)
