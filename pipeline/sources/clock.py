@@ -6,7 +6,7 @@ BACK = 1.0
 """Seconds a time stamp may lie before the last one of its kind and still be mere disorder."""
 
 FORWARD = 600.0
-"""Seconds a time stamp may lie ahead before it counts as a jump rather than a gap."""
+"""Seconds that may be missing from a file; where more is, its time stamps jumped."""
 
 
 class StreamClock:
@@ -19,12 +19,14 @@ class StreamClock:
 
     Args:
         origin: raw time, in seconds, that is stream time 0.
+        forward: seconds a time stamp may lie ahead before it counts as a jump rather than a gap.
     """
 
-    def __init__(self, origin: float = 0.0) -> None:
+    def __init__(self, origin: float = 0.0, forward: float = FORWARD) -> None:
         self._offsets: dict[str, float] = {}
         self._ends: dict[str, float] = {}
         self._offset = -origin
+        self._forward = forward
         self.jumps = 0
 
     def place(self, kind: str, raw: float | None, duration: float = 0.0) -> float:
@@ -35,9 +37,9 @@ class StreamClock:
             time = 0.0 if end is None else end
         else:
             time = raw + offset
-            if end is not None and not end - BACK <= time <= end + FORWARD:
+            if end is not None and not end - BACK <= time <= end + self._forward:
                 shared = raw + self._offset
-                if not end - BACK <= shared <= end + FORWARD:
+                if not end - BACK <= shared <= end + self._forward:
                     self._offset = max(self._ends.values()) - raw
                     self.jumps += 1
                 self._offsets[kind] = self._offset

@@ -11,7 +11,7 @@ import av
 
 from models.media import AudioChunk, Frame
 from pipeline.sources.audio import AudioConverter
-from pipeline.sources.clock import StreamClock
+from pipeline.sources.clock import FORWARD, StreamClock
 from pipeline.sources.video import VideoConverter
 
 PATIENCE = 100
@@ -39,6 +39,7 @@ class Decoder:
         rate, longest_side: see :class:`VideoConverter`.
         start: stream time in seconds before which nothing is given.
         lateness: most seconds of stream time one kind is held back for the other.
+        forward: see :class:`StreamClock`.
 
     Attributes:
         skipped: damaged packets that were left out.
@@ -56,6 +57,7 @@ class Decoder:
         longest_side: int,
         start: float = 0.0,
         lateness: float = 5.0,
+        forward: float = FORWARD,
     ) -> None:
         self._container = container
         self._streams = [s for s in (video, audio) if s is not None]
@@ -68,7 +70,7 @@ class Decoder:
             s.type: deque() for s in self._streams
         }
         self._reached = {s.type: -math.inf for s in self._streams}
-        self.clock = StreamClock(_origin(container, self._streams))
+        self.clock = StreamClock(_origin(container, self._streams), forward)
         self.skipped = 0
         self.time = 0.0
         for stream in self._streams:
@@ -83,7 +85,7 @@ class Decoder:
         """
         broken: BrokenStream | None = None
         try:
-            for packet in self._container.demux(self._streams):
+            for packet in self._packets():
                 self._decode(packet)
                 yield from self._ready()
         except av.FFmpegError as error:
@@ -96,6 +98,14 @@ class Decoder:
             broken = BrokenStream(self.time, "the data after it cannot be decoded")
         if broken is not None:
             raise broken
+
+    def _packets(self) -> Iterator[Any]:
+        while True:
+            try:
+                yield from self._container.demux(self._streams)
+                return
+            except IndexError:  # of a stream that turned up late, as damage makes them
+                self.skipped += 1
 
     def _decode(self, packet: Any) -> None:
         stream = packet.stream

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import av
 
 from models.media import Break, Media
+from pipeline.sources.clock import FORWARD
 from pipeline.sources.decode import BrokenStream, Decoder
 from pipeline.sources.source import Properties, SourceError
 from pipeline.sources.streams import Chosen, choose
@@ -28,6 +29,10 @@ SILENCE = 5.0
 
 LATENESS = 0.5
 """Most seconds of stream time that picture or sound is held back for the other."""
+
+MOST_MISSING = 10.0
+"""Seconds that may be missing from a live stream, which is lost after :data:`SILENCE`; where
+more is, its time stamps jumped."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds before the first new try, and most between two: each wait doubles."""
@@ -45,6 +50,7 @@ class StreamSource:
         rate: most frames a second that are converted to RGB and given.
         longest_side: larger pictures are scaled down to this many pixels.
         first_wait: seconds before the first new try.
+        silence: seconds without data after which the stream counts as lost.
 
     Raises:
         SourceError: on entering, where the stream cannot be opened; on iterating, where a
@@ -60,6 +66,7 @@ class StreamSource:
         rate: float = 4.0,
         longest_side: int = 1280,
         first_wait: float = FIRST_WAIT,
+        silence: float = SILENCE,
     ) -> None:
         self._address = address
         self._name = without_credentials(address)
@@ -68,6 +75,7 @@ class StreamSource:
         self._rate = rate
         self._longest_side = longest_side
         self._first_wait = first_wait
+        self._silence = silence
         self._container: Any = None
         self._chosen = Chosen(None, None, ())
         self._properties: Properties | None = None
@@ -102,7 +110,7 @@ class StreamSource:
             raise SourceError(f"{self._name} is not open yet")
         base, end = 0.0, 0.0
         while not self._closed.is_set():
-            reason, finite = "the stream ended", not self.properties.live
+            reason, finite = "it ended", not self.properties.live
             try:
                 for media in self._decoded():
                     if self._closed.is_set():
@@ -111,7 +119,7 @@ class StreamSource:
                     end = max(end, getattr(placed, "end", placed.time))
                     yield placed
             except BrokenStream as broken:
-                reason = f"the stream broke ({broken.reason})"
+                reason = f"it broke ({broken.reason})"
                 if finite:
                     raise SourceError(
                         f"{self._name} broke off at {broken.time:.1f} s ({broken.reason}); what "
@@ -120,7 +128,7 @@ class StreamSource:
             if finite:
                 return
             self._leave()
-            for away in self._until_back(end, reason):
+            for away in self._until_back(end, f"the source was away: {reason}"):
                 end = away.end
                 yield away
             base = end
@@ -133,6 +141,7 @@ class StreamSource:
             rate=self._rate,
             longest_side=self._longest_side,
             lateness=LATENESS,
+            forward=FORWARD if self.properties.duration else MOST_MISSING,
         )
 
     def _until_back(self, lost_at: float, reason: str) -> Iterator[Break]:
@@ -158,7 +167,7 @@ class StreamSource:
                 self._address,
                 format=self._format,
                 options=self._options,
-                timeout=(OPENING, SILENCE),
+                timeout=(OPENING, self._silence),
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(f"{self._name} cannot be opened: {_why(error)}") from None

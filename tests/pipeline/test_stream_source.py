@@ -7,8 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -120,45 +118,72 @@ def test_an_address_of_an_unknown_kind_lists_the_known_ones() -> None:
         open_source("gopher://host/x")
 
 
-@contextmanager
-def rtsp_server(folder: Path) -> Iterator[str]:
-    """A real RTSP server on loopback that publishes the files of ``folder``."""
-    ports = []
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            ports.append(free.getsockname()[1])
-    command = [
-        str(Path(sys.executable).parent / "rtsp-server"),
-        *("-d", str(folder), "-H", "127.0.0.1", "-p", str(ports[0]), "-cp", str(ports[1])),
-    ]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+class RtspServer:
+    """A real RTSP server on loopback, always at the same address."""
+
+    def __init__(self) -> None:
+        self._ports = []
+        for _ in range(2):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                self._ports.append(free.getsockname()[1])
+        self.url = f"rtsp://127.0.0.1:{self._ports[0]}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> RtspServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def serve(self, folder: Path) -> None:
+        """Publish the files of ``folder``; returns once it answers."""
+        listen, control = map(str, self._ports)
+        command = [
+            str(Path(sys.executable).parent / "rtsp-server"),
+            *("-d", str(folder), "-H", "127.0.0.1", "-p", listen, "-cp", control),
+        ]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", ports[0]), timeout=1).close()
-                break
+                socket.create_connection(("127.0.0.1", self._ports[0]), timeout=1).close()
+                return
             except OSError:
                 time.sleep(0.05)
-        yield f"rtsp://127.0.0.1:{ports[0]}"
-    finally:
-        server.kill()
-        server.wait(10)
+        raise TimeoutError("the RTSP server did not start")
+
+    def signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
 
 
 def test_pictures_and_sound_come_over_rtsp(sample: Path) -> None:
     pytest.importorskip("aio_rtsp_toolkit", reason="needs an RTSP server from requirements-test")
-    with rtsp_server(sample.parent) as url, StreamSource(f"{url}/{sample.name}") as source:
-        assert source.properties.live
-        assert (source.properties.width, source.properties.height) == (640, 360)
-        frames, heard = [], 0.0
-        for media in source:
-            if isinstance(media, Frame):
-                frames.append(media)
-            elif isinstance(media, AudioChunk):
-                heard += len(media.samples) / 16_000
-            if len(frames) >= 6 and heard >= 1.0:
-                source.close()
+    frames, heard = [], 0.0
+    with RtspServer() as server:
+        server.serve(sample.parent)
+        with StreamSource(f"{server.url}/{sample.name}") as source:
+            assert source.properties.live
+            assert (source.properties.width, source.properties.height) == (640, 360)
+            for media in source:
+                if isinstance(media, Frame):
+                    frames.append(media)
+                elif isinstance(media, AudioChunk):
+                    heard += len(media.samples) / 16_000
+                if len(frames) >= 6 and heard >= 1.0:
+                    source.close()
     times = [frame.time for frame in frames]
     assert times == sorted(times) and times[-1] - times[0] >= 1.0
     assert all(np.ptp(frame.image) > 50 for frame in frames)  # the title card, not grey
