@@ -1,0 +1,215 @@
+"""Train slow attention for SmolLM2 on made-up streams, and compare it with fast tokens alone.
+
+    python -m models.training.hybrid --out runs/hybrid --home .onlooker --steps 400
+
+Two arms see the same questions in the same order, step by step, with the same number of tokens
+in the sequence: ``hybrid`` looks into the slow tokens too, ``fast`` has the fast ones alone. The
+decoder and the eyes are frozen. The same command goes on where it was stopped; a step depends on
+the seed and its number alone. ``--score`` measures instead, on scenes of which none was trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from models.reasoning.hybrid.decoder import every
+from models.reasoning.smollm2 import load
+from models.training.arms import Arm, Batch
+from models.training.features import Senses
+from models.training.scenes import SECONDS, Asked, Scene
+
+HELD_OUT = 1_000_000
+"""Seeds from here on are for measuring only."""
+
+ARMS = ("hybrid", "fast")
+
+
+class Trainer:
+    """Both arms and where they are.
+
+    Args:
+        folder: for features, log and state.
+        scenes: how many different streams are trained on.
+        steps: at which the learning rate has come down to nothing.
+    """
+
+    def __init__(
+        self, folder: Path, model: Any, tokenizer: Any, seed: int, scenes: int, steps: int
+    ) -> None:
+        self.folder = folder
+        self.seed, self.scenes, self.steps = seed, scenes, steps
+        self.done = 0
+        self.senses = Senses(folder / "features")
+        count = model.get_decoder().config.num_hidden_layers
+        self.arms: dict[str, Arm] = {}
+        for name in ARMS:
+            torch.manual_seed(seed)
+            self.arms[name] = Arm(model, tokenizer, every(count) if name == "hybrid" else [])
+        self.optimizers = {name: _optimizer(arm) for name, arm in self.arms.items()}
+        if (folder / "state.pt").exists():
+            self._resume()
+
+    def batch(self, step: int, streams: int = 4, questions: int = 5) -> Batch:
+        """What a step is trained on; from the seed and the step alone."""
+        chance = np.random.default_rng((self.seed, step))
+        seconds = int(chance.integers(4, SECONDS + 1))
+        seeds = chance.choice(self.scenes, streams, replace=False).tolist()
+        asked = []
+        for seed in seeds:
+            kinds: dict[str, list[Asked]] = defaultdict(list)
+            for question in Scene.of(seed).questions(seconds):
+                kinds[question.kind].append(question)
+            some = chance.permutation(list(kinds)).tolist()[:questions]
+            asked.append([kinds[k][int(chance.integers(len(kinds[k])))] for k in some])
+        sensed = [self.senses.scene(Scene.of(seed)).until(seconds) for seed in seeds]
+        return Batch(sensed, asked)
+
+    def step(self) -> dict[str, float]:
+        """One step of every arm; its losses."""
+        batch = self.batch(self.done)
+        rate = min(1, (self.done + 1) / 20) * 0.5 * (1 + math.cos(math.pi * self.done / self.steps))
+        losses = {}
+        for name, arm in self.arms.items():
+            optimizer = self.optimizers[name]
+            for group in optimizer.param_groups:
+                group["lr"] = group["full"] * rate
+            optimizer.zero_grad()
+            loss = arm.loss(batch)
+            torch.autograd.backward(loss)
+            torch.nn.utils.clip_grad_norm_(arm.weights.parameters(), 1.0)
+            optimizer.step()
+            losses[name] = float(loss.detach())
+        self.done += 1
+        return losses
+
+    def run(self, minutes: float) -> None:
+        """Train until all steps are done or the time is up; the state is kept on the way."""
+        began = saved = time.monotonic()
+        with (self.folder / "log.jsonl").open("a") as log:
+            while self.done < self.steps and time.monotonic() - began < 60 * minutes:
+                losses = self.step()
+                line = {"step": self.done, "seconds": round(time.monotonic() - began, 1)}
+                print(json.dumps(line | {k: round(v, 4) for k, v in losses.items()}), file=log)
+                log.flush()
+                if time.monotonic() - saved > 120:
+                    self.save()
+                    saved = time.monotonic()
+        self.save()
+
+    def save(self) -> None:
+        state = {
+            "about": {"seed": self.seed, "scenes": self.scenes, "steps": self.steps},
+            "done": self.done,
+            "weights": {name: arm.weights.state_dict() for name, arm in self.arms.items()},
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+        }
+        half = self.folder / "state.half"
+        torch.save(state, half)
+        half.replace(self.folder / "state.pt")
+        for name, arm in self.arms.items():
+            halves = {key: w.half() for key, w in arm.weights.state_dict().items()}
+            save_file(halves, self.folder / f"{name}.safetensors")
+
+    def _resume(self) -> None:
+        state = torch.load(self.folder / "state.pt", weights_only=True)
+        about = {"seed": self.seed, "scenes": self.scenes, "steps": self.steps}
+        if state["about"] != about:
+            raise SystemExit(
+                f"{self.folder} holds a run with {state['about']}, not {about}: "
+                "use another folder, or the same settings"
+            )
+        self.done = state["done"]
+        for name, arm in self.arms.items():
+            arm.weights.load_state_dict(state["weights"][name])
+            self.optimizers[name].load_state_dict(state["optimizers"][name])
+
+
+def _optimizer(arm: Arm) -> torch.optim.Optimizer:
+    # The gates begin at zero, and until they are open nothing else of a layer learns.
+    gates = [w for name, w in arm.weights.named_parameters() if name.endswith("strength")]
+    rest = [w for name, w in arm.weights.named_parameters() if not name.endswith("strength")]
+    groups: list[dict[str, Any]] = [{"params": rest, "full": 1e-3, "lr": 0.0}]
+    if gates:
+        groups.append({"params": gates, "full": 2e-2, "lr": 0.0, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups, lr=0.0)
+
+
+def score(trainer: Trainer, scenes: int) -> dict[str, dict[str, float]]:
+    """Share of right answers by kind on held-out scenes, every question by itself.
+
+    Beside the arms: ``swapped`` is the hybrid that looks into another scene's slow tokens,
+    ``prior`` always gives the answer that is the most frequent in training, ``chance`` guesses.
+    """
+    prior = _prior(trainer)
+    right: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for number in range(scenes):
+        seconds = 4 + number % (SECONDS - 3)
+        scene, other = (Scene.of(HELD_OUT + (number + n) % scenes) for n in (0, 1))
+        asked = scene.questions(seconds)
+        sensed = trainer.senses.scene(scene).until(seconds)
+        rows = Batch([sensed] * len(asked), [[question] for question in asked])
+        elsewhere = [trainer.senses.scene(other).until(seconds)] * len(asked)
+        hybrid = trainer.arms["hybrid"]
+        given = {name: arm.choose(rows) for name, arm in trainer.arms.items()}
+        given["swapped"] = hybrid.choose(rows, elsewhere)
+        given["prior"] = [
+            max(question.options, key=prior[question.kind].__getitem__) for question in asked
+        ]
+        for place, question in enumerate(asked):
+            for kind in (question.kind, "all"):
+                right["n"][kind] += 1
+                right["chance"][kind] += 1 / len(question.options)
+                for name, answers in given.items():
+                    right[name][kind] += answers[place] == question.answer
+    kinds = [*sorted(set(right["n"]) - {"all"}), "all"]
+    return {
+        kind: {
+            name: count[kind] if name == "n" else count[kind] / right["n"][kind]
+            for name, count in right.items()
+        }
+        for kind in kinds
+    }
+
+
+def _prior(trainer: Trainer) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for seed in range(trainer.scenes):
+        for question in Scene.of(seed).questions(4 + seed % (SECONDS - 3)):
+            counts[question.kind][question.answer] += 1
+    return counts
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--home", type=Path, required=True, help="folder with prepared weights")
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after these")
+    parser.add_argument("--scenes", type=int, default=1000, help="streams to train on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--score", type=int, metavar="SCENES", help="measure on so many scenes")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    given.out.mkdir(parents=True, exist_ok=True)
+    model, tokenizer = load(given.home)
+    trainer = Trainer(given.out, model, tokenizer, given.seed, given.scenes, given.steps)
+    if given.score:
+        print(json.dumps({"step": trainer.done} | score(trainer, given.score), indent=1))
+    else:
+        trainer.run(given.minutes)
+
+
+if __name__ == "__main__":
+    main()
