@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from memory.segment import (
     Fixation,
     Gap,
     Look,
+    Note,
     Observation,
     SceneChange,
     ScreenText,
@@ -41,6 +43,10 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 NOTE_WEIGHT = 0.8
 """Weight of a note: it retells, so what was itself heard or read comes first."""
+
+
+class DamageError(ValueError):
+    """Stored bytes are not what was written; the message says what cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ def decode_observation(kind: str, payload: str) -> Observation:
     """The observation that :func:`encode_observation` wrote.
 
     Raises:
-        ValueError: an unknown kind, or fields that do not fit it.
+        DamageError: an unknown kind, or fields that do not fit it.
     """
     try:
         fields = json.loads(payload)
@@ -152,9 +158,25 @@ def decode_observation(kind: str, payload: str) -> Observation:
             fields["faces"] = tuple(tuple(face) for face in fields["faces"])
             fields["moving"] = tuple(fields.get("moving", ()))
         observation: Observation = _KINDS[kind](**fields)
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ValueError(f"cannot read a stored observation of kind {kind!r}: {error}") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DamageError(f"an observation of kind {kind!r} cannot be read") from error
     return observation
+
+
+def decode_note(payload: str) -> Note:
+    """The note that was stored as JSON. Raises DamageError."""
+    try:
+        return Note(**json.loads(payload))
+    except (TypeError, ValueError) as error:
+        raise DamageError("a note cannot be read") from error
+
+
+def decode_numbers(payload: str) -> tuple[int, ...]:
+    """The list of whole numbers that was stored as JSON. Raises DamageError."""
+    try:
+        return tuple(map(int, json.loads(payload)))
+    except (TypeError, ValueError) as error:
+        raise DamageError("a list of segments cannot be read") from error
 
 
 def encode_vector(vector: NDArray[Any]) -> bytes:
@@ -179,9 +201,11 @@ def shrink_vector(blob: bytes) -> bytes:
 
 
 def decode_vector(blob: bytes) -> NDArray[np.float16]:
-    """The embedding ``(D,)`` that either of the two wrote."""
+    """The embedding ``(D,)`` that either of the two wrote. Raises DamageError."""
     if len(blob) % 2 == 0:
         return np.frombuffer(blob, dtype=np.float16)
+    if blob[0] not in {3, 4}:
+        raise DamageError("an embedding cannot be read")
     scale = np.frombuffer(blob[1:3], dtype=np.float16).astype(np.float32)
     values: NDArray[np.float16] = np.frombuffer(blob[blob[0] :], dtype=np.int8) * scale
     return values.astype(np.float16)
@@ -197,6 +221,9 @@ def encode_features(features: NDArray[np.float16], times: Sequence[float]) -> by
 
 
 def decode_features(blob: bytes) -> tuple[NDArray[np.float16], tuple[float, ...]]:
-    """The features and times that :func:`encode_features` wrote."""
-    tensors = load(blob)
-    return tensors["features"], tuple(tensors["times"].tolist())
+    """The features and times that :func:`encode_features` wrote. Raises DamageError."""
+    try:
+        tensors = load(blob)
+        return tensors["features"], tuple(tensors["times"].tolist())
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DamageError("features cannot be read") from error

@@ -90,7 +90,7 @@ def explain(error: sqlite3.Error) -> str:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "another program holds the file; close it and try again"
         case _:
-            return str(error)
+            return f"{error}; it may be damaged: restore it from a copy"
 
 
 def connect(uri: str) -> sqlite3.Connection:

@@ -24,7 +24,10 @@ from numpy.typing import NDArray
 
 from memory.codec import (
     NOTE_WEIGHT,
+    DamageError,
     decode_features,
+    decode_note,
+    decode_numbers,
     decode_observation,
     decode_vector,
     encode_features,
@@ -366,11 +369,11 @@ class Store:
                 "ORDER BY time DESC, id DESC LIMIT ?",
                 (*[math.inf if until is None else until] * 2, -1 if limit is None else limit),
             ).fetchall()
-        turns = []
-        for time, question, answer, known_at, segments, blob in reversed(found):
-            answered = None if known_at is None or known_at == time else known_at
-            turn = Turn(time, question, answer, answered, tuple(json.loads(segments)))
-            turns.append((turn, None if blob is None else decode_vector(blob)))
+            turns = []
+            for time, question, answer, known_at, segments, blob in reversed(found):
+                answered = None if known_at is None or known_at == time else known_at
+                turn = Turn(time, question, answer, answered, decode_numbers(segments))
+                turns.append((turn, None if blob is None else decode_vector(blob)))
         return turns
 
     def asked_about(self, until: float | None = None) -> frozenset[int]:
@@ -523,6 +526,12 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: cannot {what}: {explain(error)}") from error
+        except (DamageError, UnicodeDecodeError) as error:
+            # SQLite hands on damaged text as it is, in its own messages too.
+            which = error if isinstance(error, DamageError) else "its text is not readable"
+            raise StoreError(
+                f"{self.path}: cannot {what}: the file is damaged ({which}); restore it from a copy"
+            ) from error
         except OSError as error:
             raise StoreError(f"{self.path}: cannot {what}: {error.strerror or error}") from error
 
@@ -613,16 +622,13 @@ def _read(
         "(kind != 'note' OR (known_at <= ? AND ifnull(replaced_at, 9e999) > ?)) ORDER BY id",
         (wanted, latest, min(latest, sys.float_info.max)),
     ):
-        try:
-            if kind == "note":
-                notes[segment] = Note(**json.loads(payload))
-            else:
-                seen = decode_observation(kind, payload)
-                if isinstance(seen, Fixation) and id_ in crops:
-                    seen = replace(seen, crop=crops[id_])
-                observations.setdefault(segment, []).append(seen)
-        except (ValueError, TypeError) as error:
-            raise StoreError(f"segment {segment} is damaged: {error}") from error
+        if kind == "note":
+            notes[segment] = decode_note(payload)
+            continue
+        seen = decode_observation(kind, payload)
+        if isinstance(seen, Fixation) and id_ in crops:
+            seen = replace(seen, crop=crops[id_])
+        observations.setdefault(segment, []).append(seen)
     kept = {}
     if media:
         kept = {

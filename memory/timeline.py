@@ -86,7 +86,7 @@ def gaps(store: Store, since: float, until: float, shortest: float = 0.0) -> lis
             "AND start <= ? AND known_at >= ? AND known_at - start >= ? ORDER BY start",
             (until, since, shortest),
         ).fetchall()
-    found = [decode_observation(kind, payload) for kind, payload in rows]
+        found = [decode_observation(kind, payload) for kind, payload in rows]
     return [gap for gap in found if isinstance(gap, Gap)]
 
 

@@ -161,10 +161,10 @@ def use_session(path: Path) -> None:
 
     from memory.memory import Memory
     from memory.segment import Segment
-    from tests.bench.mutations import _hashed
+    from tests.bench.mutations import hashed
 
     for read_only in (True, False):
-        with Memory.open(path, _hashed, read_only=read_only) as memory:
+        with Memory.open(path, hashed, read_only=read_only) as memory:
             segments = memory.segments()
             memory.latest(3)
             memory.timeline()

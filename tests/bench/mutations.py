@@ -437,7 +437,7 @@ def question_bases() -> dict[str, bytes]:
 def session_base(path: Path) -> bytes:
     """A session of two minutes: every kind of observation, notes, a turn, an episode."""
     rng = random.Random(2)
-    with Memory.open(path, _hashed) as memory:
+    with Memory.open(path, hashed) as memory:
         for index in range(24):
             start = 5.0 * index
             memory.append(
@@ -466,7 +466,7 @@ def session_base(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _hashed(texts: Any) -> np.ndarray[Any, Any]:
+def hashed(texts: Any) -> np.ndarray[Any, Any]:
     """Unit vectors that are the same for the same text, also in another process."""
     seeds = [sum(ord(c) * 31**i for i, c in enumerate(text)) % 2**32 for text in texts]
     vectors = [np.random.default_rng(seed).standard_normal(16) for seed in seeds]
