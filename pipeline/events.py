@@ -15,8 +15,9 @@ class Remark:
 
     Attributes:
         time: stream time in seconds.
-        kind: ``"source"`` (about the source), ``"error"``, and last ``"end"``, or ``"stopped"``
-            where watching was closed before the source ended.
+        kind: ``"source"`` (about the source), ``"fault"`` (something failed, or works again),
+            ``"quality"`` (a live stream is watched less closely, or more), ``"error"``, and last
+            ``"end"``, or ``"stopped"`` where watching was closed before the source ended.
     """
 
     time: float

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import time as clock
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from memory.memory import Memory
 from memory.store import StoreError
@@ -16,10 +17,12 @@ from pipeline.events import EventLog, Happening, Remark
 from pipeline.frontier import Frontier
 from pipeline.gaze import GazeWatcher, Namer
 from pipeline.perception import Perception
+from pipeline.quality import Quality, QualityControl
 from pipeline.sampler import Sampler
 from pipeline.segmenter import Segmenter
 from pipeline.sources.reader import Playhead, Reader
 from pipeline.sources.source import Properties, Source, SourceError
+from pipeline.supervisor import Supervisor
 from pipeline.turns import Turns
 from pipeline.watcher import Watched, Watcher
 
@@ -41,6 +44,10 @@ class LaneStatus:
     sampled: int
     watching: bool
     error: str | None
+    quality: Quality = Quality.FULL
+    faults: Mapping[str, int] = field(default_factory=dict)
+    unwritten: int = 0
+    lost: int = 0
 
 
 class Lane:
@@ -83,13 +90,17 @@ class Lane:
         fps: float,
         burst: float,
         gaze: Settings,
+        monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
         self.name = name
         self.origin = 0.0
         self.error: str | None = None
         self.watching = False
         self.frontier = Frontier(0.0 if stepped else math.inf)
-        self.reader = Reader(source, pace=paced, playhead=playhead)
+        self.reader = Reader(source, pace=paced, playhead=playhead, clock=monotonic)
+        self._monotonic = monotonic
+        self._quality = QualityControl()
+        self._supervisor = Supervisor(self._emit)
         self._log = log
         self._turn = turn
         self._sealed = sealed
@@ -98,7 +109,7 @@ class Lane:
         last = memory.latest(1, source=name)
         self._heard_until = max((segment.known_at for segment in last), default=-math.inf)
         self.watcher = Watcher(
-            Perception(senses),
+            Perception(senses, self._supervisor),
             Sampler(fps, burst),
             Segmenter(
                 start=last[0].end if last else None, source=name, next_index=memory.next_index
@@ -107,6 +118,8 @@ class Lane:
             self._emit,
             GazeWatcher(Namer(senses.seeing, senses.reading, senses.certain_above), gaze),
             sampled,
+            self._supervisor,
+            self._emit,
         )
         self._thread = threading.Thread(
             target=self._watch, name=f"watch {name}".rstrip(), daemon=True
@@ -124,6 +137,9 @@ class Lane:
 
     def start(self) -> None:
         """Begin to watch."""
+        if self.reader.live:
+            given = {"sound": self.properties.has_audio, "pictures": self.properties.has_video}
+            self.watcher.expected = frozenset(kind for kind, comes in given.items() if comes)
         self.watching = True
         self._thread.start()
 
@@ -144,6 +160,10 @@ class Lane:
             self.watcher.sampled,
             self.watching,
             self.error,
+            self.watcher.quality,
+            self._faults(),
+            len(self.watcher.keeper.held),
+            self.watcher.keeper.lost,
         )
 
     def stop(self) -> None:
@@ -164,8 +184,12 @@ class Lane:
                     placed = self._not_heard_before(placed_at(media, self.origin))
                     for piece in self.frontier.pieces(placed) if placed is not None else ():
                         with self._turn:
+                            began = self._monotonic()
                             watched = self.watcher.take(piece)
+                            worked = self._monotonic() - began
                         self._hand_on(watched)
+                        if self.reader.live:
+                            self._ease(worked)
             except SourceError as error:
                 self._fail(str(error))
             with self._turn:
@@ -179,6 +203,20 @@ class Lane:
             self.watching = False
             self.frontier.close()
             self._emit(Remark(self.watcher.now, *self._ending()))
+
+    def _ease(self, worked: float) -> None:
+        """Watch as closely as there is time for, after ``worked`` seconds of work."""
+        quality = self._quality.observe(self.watcher.now, self.reader.lag, worked)
+        if quality is not self.watcher.quality:
+            with self._turn:
+                self.watcher.ease(quality)
+            self._emit(Remark(self.watcher.now, "quality", f"quality: {quality.words}"))
+
+    def _faults(self) -> dict[str, int]:
+        faults = dict(self._supervisor.faults)
+        if self.watcher.keeper.failures:
+            faults["writing"] = self.watcher.keeper.failures
+        return faults
 
     def _ending(self) -> tuple[str, str]:
         """The kind and text of the last remark."""

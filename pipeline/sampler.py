@@ -26,6 +26,7 @@ class Sampler:
         change: mean difference of small luma pictures, in [0, 1], that counts as changed.
 
     Attributes:
+        sparing: take one frame in every ``2 / fps`` seconds and none beyond.
         score: how much the last offered frame looks like a scene cut from the frame offered
             before it, in [0, 1]; about 0.1 and above is a cut. This is the measure of FFmpeg's
             ``select=scene``: the smaller of the mean difference and its own change, so that
@@ -40,6 +41,7 @@ class Sampler:
         self._fps = fps
         self._extra = burst - fps
         self._change = change
+        self.sparing = False
         self._tokens = 0.0
         self._slot: int | None = None
         self._time = -math.inf
@@ -57,11 +59,12 @@ class Sampler:
             elapsed = max(0.0, frame.time - self._time)
             self._tokens = min(capacity, self._tokens + elapsed * self._extra)
         self._time = frame.time
-        slot = math.floor(frame.time * self._fps + 1e-6)
+        slot = math.floor(frame.time * self._fps / (2 if self.sparing else 1) + 1e-6)
         if slot != self._slot:
             self._slot = slot
         elif (
-            self._tokens >= 1
+            not self.sparing
+            and self._tokens >= 1
             and self._taken is not None
             and _diff(luma, self._taken) > self._change
         ):

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 import time as clock
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +33,7 @@ from pipeline.engine import Engine
 from pipeline.events import Event, EventLog
 from pipeline.evidence import passage
 from pipeline.lane import Lane, LaneStatus
+from pipeline.quality import Quality
 from pipeline.recollection import REPLAYED
 from pipeline.sources.reader import Playhead
 from pipeline.sources.source import Properties, Source
@@ -55,6 +57,10 @@ class Status:
         context, context_limit: tokens in the running context, and the most it holds.
         watching: False once the source has ended, failed or was stopped.
         error: what ended the watching, if anything did.
+        quality: how closely is looked; of several sources the lowest.
+        faults: how often each part failed, by its name.
+        unwritten, lost: segments held because the session cannot be written, and those of them
+            given up.
         lanes: the same of each source. Of several, what stands above is the latest time, the
             greatest lag, sums, whether any is watched, and the errors of those that failed.
     """
@@ -70,6 +76,10 @@ class Status:
     context_limit: int
     watching: bool
     error: str | None
+    quality: Quality = Quality.FULL
+    faults: Mapping[str, int] = field(default_factory=dict)
+    unwritten: int = 0
+    lost: int = 0
     lanes: tuple[LaneStatus, ...] = ()
 
 
@@ -89,6 +99,7 @@ class Session:
         stepped: watch nothing until :meth:`watch_until` says how far.
         fps, burst: see :class:`pipeline.sampler.Sampler`.
         gaze: how fixations are told from saccades, where the source gives gaze samples.
+        monotonic: seconds that have passed, by which a live source's lag is measured.
     """
 
     def __init__(
@@ -103,6 +114,7 @@ class Session:
         fps: float = 1.0,
         burst: float = 2.0,
         gaze: Settings = HEAD_WORN,
+        monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
         self.memory = memory
         self._certain_above = engine.senses.certain_above
@@ -139,6 +151,7 @@ class Session:
                 fps=fps,
                 burst=burst,
                 gaze=gaze,
+                monotonic=monotonic,
             )
             for name, each in sources.items()
         ]
@@ -206,6 +219,10 @@ class Session:
             context_limit=limit,
             watching=any(each.watching for each in lanes),
             error="; ".join(failed) or None,
+            quality=max(each.quality for each in lanes),
+            faults=dict(sum((Counter(each.faults) for each in lanes), Counter())),
+            unwritten=sum(each.unwritten for each in lanes),
+            lost=sum(each.lost for each in lanes),
             lanes=lanes,
         )
 
@@ -275,8 +292,7 @@ class Session:
     def _present(self) -> tuple[float, list[Watched]]:
         """Stream time now, and the stretches not sealed yet, between two pieces of media."""
         with self._turn:
-            open_ = [lane.watcher.so_far() for lane in self._lanes]
-            return self._now, [each for each in open_ if each is not None]
+            return self._now, [each for lane in self._lanes for each in lane.watcher.so_far()]
 
     def _passage(self, segment: Segment, watched: Watched | None = None) -> Passage:
         if watched is None:

@@ -76,16 +76,22 @@ class Supervisor:
             self._tell(Remark(time, "fault", f"{part} works again"))
         return done
 
-    def begin(self, part: str, time: float, reason: str) -> None:
-        """From stream ``time`` on ``part`` is missing, because of ``reason``."""
-        self._out.setdefault(part, _Outage(reason, time, time))
+    def begin(self, part: str, time: float, reason: str) -> bool:
+        """From stream ``time`` on ``part`` is missing, because of ``reason``; False where that
+        is known."""
+        if part in self._out:
+            return False
+        self._out[part] = _Outage(reason, time, time)
+        return True
 
-    def end(self, part: str, time: float) -> None:
-        """Of what :meth:`begin` began."""
+    def end(self, part: str, time: float) -> bool:
+        """Of what :meth:`begin` began; False where nothing was missing."""
         outage = self._out.pop(part, None)
-        if outage is not None:
-            outage.ended = max(time, outage.told)
-            self._over.append(outage)
+        if outage is None:
+            return False
+        outage.ended = max(time, outage.told)
+        self._over.append(outage)
+        return True
 
     def gaps(self, time: float) -> tuple[Gap, ...]:
         """The gaps that are over at stream ``time``, and pieces of those that go on."""

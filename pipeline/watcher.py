@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from memory.memory import Memory
 from memory.segment import Gap, Observation, SceneChange, Segment
 from models.media import SAMPLE_RATE, AudioChunk, Break, Frame, Media
+from pipeline.events import Remark
 from pipeline.gaze import GazeWatcher
+from pipeline.keeper import Keeper
 from pipeline.perception import Perception
+from pipeline.quality import Quality
 from pipeline.sampler import Sampler
 from pipeline.segmenter import Sealed, Segmenter
+from pipeline.supervisor import Supervisor
 
 CUT = 0.1
 """Sampler score from which a frame counts as the first of a new scene."""
 
 SOUND_KEPT = 60.0
 """Seconds of sound held for a reasoner that listens for itself."""
+
+GAZE = "following the gaze"
+
+SMALL = 480
+"""Pixels of the longer side of a picture where quality is that low."""
+
+SPARING = 1.0
+"""Seconds from one look to the next, at least, where quality is low and scenes change."""
+
+ABSENT = 5.0
+"""Seconds without sound, or without pictures, after which a live source counts as having none."""
+
+SHOWN = 8
+"""Latest segments not on disk yet that a question is put with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +66,16 @@ class Watcher:
             on disk, on the calling thread.
         gaze: follows gaze samples, where the stream has them.
         sampled: called with each frame that is looked at.
+        supervisor: of what may fail; that of ``perception``.
+        tell: given what a person should know.
 
     Attributes:
         now: stream time up to which was watched, in seconds.
         offered, sampled: frames that came, and those of them that were looked at.
+        quality: how closely is looked.
+        expected: what a live source gives, of ``"sound"`` and ``"pictures"``; where one stays
+            away, it is told.
+        keeper: writes the segments.
     """
 
     def __init__(
@@ -61,6 +87,8 @@ class Watcher:
         emit: Callable[[Observation | Segment], None],
         gaze: GazeWatcher | None = None,
         sampled: Callable[[Frame], None] = lambda frame: None,
+        supervisor: Supervisor | None = None,
+        tell: Callable[[Remark], None] = lambda remark: None,
     ) -> None:
         self.now = segmenter.start or 0.0
         self.offered = 0
@@ -68,35 +96,52 @@ class Watcher:
         self._perception = perception
         self._sampler = sampler
         self._segmenter = segmenter
-        self._memory = memory
         self._emit = emit
+        self._supervisor = supervisor or Supervisor()
+        self._tell = tell
+        self.keeper = Keeper(memory, emit, tell)
+        self.quality = Quality.FULL
+        self.expected: frozenset[str] = frozenset()
+        self._came: dict[str, float] = {}
+        self._looked = -math.inf
         self._gaze = gaze
         self._show = sampled
         self._sound: deque[AudioChunk] = deque()
-        self._unwritten: deque[Sealed] = deque()
 
     def take(self, media: Media) -> list[Watched]:
-        """Watch one piece of media.
+        """Watch one piece of media. What fails meanwhile is left to the supervisor.
 
         Returns:
-            The segments that were sealed by it; they are on disk.
-
-        Raises:
-            StoreError: the session cannot be written. The segment is held, and written
-                with the next one or by :meth:`finish`.
+            The segments that are on disk since; where the session cannot be written they are
+            held.
         """
         if self._segmenter.start is None:
             self._segmenter.start = media.time
+        return self._supervisor.attempt("watching", media.time, lambda: self._take(media)) or []
+
+    def ease(self, quality: Quality) -> None:
+        """From now on look as closely as ``quality`` says."""
+        unread = "text on screen was not read: this machine could not keep up"
+        if quality >= Quality.NO_READING > self.quality:
+            self._supervisor.begin("text", self.now, unread)
+        elif quality < Quality.NO_READING <= self.quality:
+            self._supervisor.end("text", self.now)
+        self._sampler.sparing = quality >= Quality.FEWER_PICTURES
+        self.quality = quality
+
+    def _take(self, media: Media) -> list[Watched]:
         if isinstance(media, Frame):
             return self._take_frame(media)
         if isinstance(media, AudioChunk):
             return self._take_sound(media)
         if isinstance(media, Break):
             return self._take_break(media)
-        if self._gaze is None:
+        gaze = self._gaze
+        if gaze is None:
             return []
         self.now = max(self.now, media.time)
-        return self._segment(tuple(self._gaze.sample(media)))
+        found = self._supervisor.attempt(GAZE, self.now, lambda: gaze.sample(media))
+        return self._segment(tuple(found or ()))
 
     def finish(self) -> list[Watched]:
         """Seal what is open: the stream has ended.
@@ -105,44 +150,56 @@ class Watcher:
             StoreError: the session cannot be written.
         """
         heard = self._perception.finish()
-        rested = self._gaze.finish() if self._gaze is not None else []
-        sealed = self._segment((*heard, *rested))
-        return sealed + self._keep(self._segmenter.finish(self.now))
+        rested = self._supervisor.attempt(GAZE, self.now, self._gaze.finish) if self._gaze else None
+        missing = self._supervisor.finish(self.now)
+        sealed = self._segment((*heard, *(rested or ()), *missing))
+        sealed += self._keep(self._segmenter.finish(self.now))
+        return sealed + [self._with_sound(each) for each in self.keeper.finish()]
 
-    def so_far(self) -> Watched | None:
-        """The stretch that is not sealed yet, with the speech that is still going on."""
+    def so_far(self) -> list[Watched]:
+        """What memory does not hold yet, oldest first; last the stretch that is not sealed,
+        with the speech that is still going on."""
+        held = [Watched(each.segment, (), None) for each in self.keeper.held[-SHOWN:]]
         sealed = self._segmenter.open_segment(self.now)
         if sealed is None:
-            return None
+            return held
         watched = self._with_sound(sealed)
         speech = self._perception.said_so_far(self.now)
         if speech is None:
-            return watched
+            return [*held, watched]
         observations = (*watched.segment.observations, speech)
-        return replace(watched, segment=replace(watched.segment, observations=observations))
+        segment = replace(watched.segment, observations=observations)
+        return [*held, replace(watched, segment=segment)]
 
     def _take_frame(self, frame: Frame) -> list[Watched]:
         self.offered += 1
         self.now = max(self.now, frame.time)
+        self._notice("pictures", frame.time)
         found: tuple[Observation, ...] = ()
-        if self._gaze is not None:
-            found = tuple(self._gaze.frame(frame))
+        if (gaze := self._gaze) is not None:
+            looks = self._supervisor.attempt(GAZE, self.now, lambda: gaze.frame(frame))
+            found = tuple(looks or ())
         taken = self._sampler.offer(frame)
         cut = self._sampler.score >= CUT
         if cut:
             found = (*found, SceneChange(frame.time, self._sampler.score))
-            taken = True  # the first picture of a scene is always worth a look
+            # The first picture of a scene is worth a look, if there is any time at all.
+            taken = self.quality is Quality.FULL or frame.time >= self._looked + SPARING
         if not taken:
             return self._segment(found)
+        if self.quality >= Quality.SMALL_PICTURES:
+            frame = _shrunk(frame)
         self.sampled += 1
+        self._looked = frame.time
         self._show(frame)
-        sight = self._perception.see(frame, new_scene=cut)
+        sight = self._perception.see(frame, cut, reading=self.quality < Quality.NO_READING)
         return self._segment((*found, *sight.observations), frame, sight.features)
 
     def _take_sound(self, chunk: AudioChunk) -> list[Watched]:
         self._sound.append(chunk)
         while self._sound[0].end < chunk.end - SOUND_KEPT:
             self._sound.popleft()
+        self._notice("sound", chunk.end)
         heard = self._perception.hear(chunk)
         self.now = max(self.now, chunk.end)
         return self._segment(tuple(heard))
@@ -151,7 +208,22 @@ class Watcher:
         """What was being said is cut off; the gap is kept, so that it can be asked about."""
         cut_off = self._perception.finish()
         self.now = max(self.now, away.end)
+        self._came.clear()
         return self._segment((*cut_off, Gap(away.time, away.end, away.reason)))
+
+    def _notice(self, kind: str, time: float) -> None:
+        """That something of ``kind`` has come, and whether what else should come has not."""
+        if kind not in self.expected:
+            return
+        if self._supervisor.end(kind, time):
+            self._tell(Remark(time, "fault", f"the source gives {kind} again"))
+        self._came[kind] = time
+        for other in self.expected - {kind}:
+            since = self._came.setdefault(other, time)
+            if time - ABSENT > since and self._supervisor.begin(
+                other, since, f"no {other} came from the source"
+            ):
+                self._tell(Remark(time, "fault", f"no {other} has come since {since:.0f} s"))
 
     def _segment(
         self,
@@ -159,6 +231,7 @@ class Watcher:
         frame: Frame | None = None,
         features: NDArray[np.float16] | None = None,
     ) -> list[Watched]:
+        found = (*found, *self._supervisor.gaps(self.now))
         for observation in found:
             self._emit(observation)
         return self._keep(
@@ -173,19 +246,7 @@ class Watcher:
         )
 
     def _keep(self, sealed: list[Sealed]) -> list[Watched]:
-        self._unwritten.extend(sealed)
-        kept = []
-        while self._unwritten:
-            # Numbered here: in a memory of several sources others may have come between.
-            number = self._memory.next_index
-            each = replace(
-                self._unwritten[0], segment=replace(self._unwritten[0].segment, index=number)
-            )
-            self._memory.append(each.segment)
-            self._unwritten.popleft()
-            self._emit(each.segment)
-            kept.append(self._with_sound(each))
-        return kept
+        return [self._with_sound(each) for each in self.keeper.keep(sealed)]
 
     def _with_sound(self, sealed: Sealed) -> Watched:
         start, end = sealed.segment.start, sealed.segment.end
@@ -198,3 +259,14 @@ class Watcher:
                 sound[low:high] = chunk.samples[low - first : high - first]
                 heard = True
         return Watched(sealed.segment, sealed.pictures, sound if heard else None)
+
+
+def _shrunk(frame: Frame) -> Frame:
+    """``frame`` with at most :data:`SMALL` pixels on its longer side."""
+    height, width = frame.image.shape[:2]
+    scale = SMALL / max(height, width)
+    if scale >= 1:
+        return frame
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+    return Frame(frame.time, np.asarray(small, dtype=np.uint8))
