@@ -15,7 +15,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.engine_options import Attention, DeviceMap, Dtype, ModelName, Quantise, chosen
+from app.engine_options import choosing
 from app.gaze import GazeName, GazeOffset, GazeSize, Looked, calibrate_webcam, looked
 from app.home import SAMPLE, home, sessions_folder
 from app.scoring.cli import build_app
@@ -38,6 +38,8 @@ from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAnd
 STEP = 5.0
 """Seconds watched between two looks of the progress bar."""
 
+EMBEDDED = Choice()
+
 app = typer.Typer(
     name="launch.py",
     help="Onlooker watches and listens to a live video stream and answers questions about it.",
@@ -49,9 +51,6 @@ app = typer.Typer(
 
 
 SourceName = Annotated[str, typer.Argument(help="A video or sound file.")]
-EngineName = Annotated[
-    str, typer.Option("--engine", help="embedded, or transformers with --model.")
-]
 SessionFile = Annotated[
     Path | None,
     typer.Option("--session", help="Keep the session in this file, or go on with it."),
@@ -60,6 +59,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
+@choosing
 def ask(
     clip: Annotated[str, typer.Argument(help="A video or sound file, or a session file.")],
     question: Annotated[str, typer.Argument(help="What you want to know.")],
@@ -74,19 +74,13 @@ def ask(
     gaze_offset: GazeOffset = 0.0,
     gaze_size: GazeSize = None,
     as_json: AsJson = False,
-    engine: EngineName = "embedded",
-    model: ModelName = None,
-    dtype: Dtype = "auto",
-    device_map: DeviceMap = "auto",
-    quantise: Quantise = None,
-    attention: Attention = None,
+    choice: Choice = EMBEDDED,
 ) -> None:
     """Watch CLIP (up to --at) and answer QUESTION about it."""
     with told():
         options = _options(option)
         if not question.strip():
             raise Told("the question is empty: say what you want to know")
-        choice = chosen(engine, model, dtype, device_map, quantise, attention)
         if clip.endswith(SUFFIX):
             if gaze is not None:
                 raise Told("a session holds its gaze already: leave --gaze out")
@@ -97,6 +91,7 @@ def ask(
 
 
 @app.command()
+@choosing
 def watch(
     source: SourceName,
     tell_me_when: Annotated[
@@ -111,12 +106,7 @@ def watch(
     gaze_offset: GazeOffset = 0.0,
     gaze_size: GazeSize = None,
     as_json: AsJson = False,
-    engine: EngineName = "embedded",
-    model: ModelName = None,
-    dtype: Dtype = "auto",
-    device_map: DeviceMap = "auto",
-    quantise: Quantise = None,
-    attention: Attention = None,
+    choice: Choice = EMBEDDED,
 ) -> None:
     """Watch SOURCE and print the timeline as it grows."""
     with told(), contextlib.ExitStack() as stack:
@@ -124,7 +114,7 @@ def watch(
         beside = looked(gaze, gaze_offset, gaze_size)
         if beside is not None:
             beside.check(source, properties.live, paced)
-        models = _engine(chosen(engine, model, dtype, device_map, quantise, attention))
+        models = _engine(choice)
         memory = stack.enter_context(_opened(session, models))
         watching = _session(source, models, memory, beside, paced=paced)
         timeline = Timeline(Teller(models.senses.certain_above), as_json)
@@ -149,6 +139,7 @@ def watch(
 
 
 @app.command()
+@choosing
 def web(
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to serve on.")] = 7860,
@@ -168,12 +159,15 @@ def web(
     webhook: Annotated[
         str | None, typer.Option(help="Post every standing question's firing there.")
     ] = None,
-    engine: EngineName = "embedded",
-    model: ModelName = None,
-    dtype: Dtype = "auto",
-    device_map: DeviceMap = "auto",
-    quantise: Quantise = None,
-    attention: Attention = None,
+    keep_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Days after its last use for which a session is kept: by default for ever on "
+            "this machine alone, and 30 where others can come.",
+        ),
+    ] = None,
+    choice: Choice = EMBEDDED,
 ) -> None:
     """Serve the demo to a browser."""
     from app.web.demo import ServeError, serve
@@ -182,7 +176,7 @@ def web(
     if auth is not None and not (user and colon and password):
         raise Told("--auth is USER:PASSWORD, both not empty")
     with told():
-        models = _engine(chosen(engine, model, dtype, device_map, quantise, attention))
+        models = _engine(choice)
         try:
             serve(
                 models,
@@ -197,6 +191,7 @@ def web(
                 allow_private=allow_private,
                 webhook=webhook,
                 webhook_secret=os.environ.get("ONLOOKER_WEBHOOK_SECRET", ""),
+                keep_days=keep_days,
             )
         except ServeError as error:
             raise Told(str(error)) from error

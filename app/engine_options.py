@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -21,8 +24,23 @@ class Backend(StrEnum):
     eager = "eager"
 
 
+class Fallback(StrEnum):
+    embedded = "embedded"
+
+
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="embedded; transformers with --model; remote with --base-url; scores take random.",
+    ),
+]
 ModelName = Annotated[
-    str | None, typer.Option("--model", help="Hub id or folder, of the transformers engine.")
+    str | None,
+    typer.Option(
+        "--model",
+        help="Hub id or folder for the transformers engine; a name on the server for remote.",
+    ),
 ]
 Dtype = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
 DeviceMap = Annotated[str, typer.Option("--device-map", help="auto, cpu, cuda:1 and the like.")]
@@ -30,16 +48,69 @@ Quantise = Annotated[Bits | None, typer.Option("--quantise", help="Weights in 8 
 Attention = Annotated[
     Backend | None, typer.Option("--attention", help="Force an attention backend.")
 ]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", help="Remote: the model server, as http://localhost:8000/v1."),
+]
+ApiKeyEnv = Annotated[
+    str | None,
+    typer.Option("--api-key-env", help="Remote: the environment variable with the API key."),
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", help="Remote: seconds until an answer must have begun.")
+]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", min=1, help="Remote: requests under way at once.")
+]
+FallbackTo = Annotated[
+    Fallback | None, typer.Option("--fallback", help="Remote: answers where the server does not.")
+]
 
 
 def chosen(
-    engine: str,
-    model: str | None,
-    dtype: str,
-    device_map: str,
-    quantise: Bits | None,
-    attention: Backend | None,
+    engine: EngineName = "embedded",
+    model: ModelName = None,
+    dtype: Dtype = "auto",
+    device_map: DeviceMap = "auto",
+    quantise: Quantise = None,
+    attention: Attention = None,
+    base_url: BaseUrl = None,
+    api_key_env: ApiKeyEnv = None,
+    timeout: Timeout = 60.0,
+    concurrency: Concurrency = 8,
+    fallback: FallbackTo = None,
 ) -> Choice:
     """The engine that the options name."""
     bits: Literal["8bit", "4bit"] | None = None if quantise is None else quantise.value
-    return Choice(engine, model, dtype, device_map, bits, attention)
+    instead: Literal["embedded"] | None = None if fallback is None else "embedded"
+    return Choice(
+        engine,
+        model,
+        dtype,
+        device_map,
+        bits,
+        attention,
+        base_url,
+        api_key_env,
+        timeout,
+        concurrency,
+        instead,
+    )
+
+
+def choosing(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes the options of :func:`chosen` in place of its last parameter,
+    ``choice``, which is the engine that they name."""
+    own = inspect.signature(command, eval_str=True).parameters
+    options = inspect.signature(chosen, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        choice = chosen(**{name: given.pop(name) for name in options})
+        command(**given, choice=choice)
+
+    kept = [each for each in own.values() if each.name != "choice"]
+    taken = [*kept, *options.values()]
+    run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in taken}
+    return run

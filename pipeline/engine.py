@@ -12,7 +12,7 @@ from models.reasoning.reasoner import Reasoner
 from pipeline.perception import Senses
 from pipeline.spill import SpillFolder
 
-ENGINES = ("embedded", "transformers")
+ENGINES = ("embedded", "transformers", "remote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,14 @@ class Choice:
 
     Attributes:
         name: one of :data:`ENGINES`.
-        model: a hub id or a folder; for ``transformers`` alone, which needs it.
+        model: a hub id or a folder for ``transformers``, which needs it; for ``remote`` the
+            name of a model on the server, where it has several.
         dtype, device_map, quantise, attention: see
             :func:`models.reasoning.multimodal.engine.load_multimodal`.
+        base_url, api_key_env, timeout, concurrency: see
+            :class:`models.reasoning.remote.endpoint.Endpoint`; for ``remote`` alone, which needs
+            the first.
+        fallback: ``"embedded"`` answers where the server does not; None for none.
     """
 
     name: str = "embedded"
@@ -32,6 +37,11 @@ class Choice:
     device_map: str = "auto"
     quantise: Literal["8bit", "4bit"] | None = None
     attention: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    timeout: float = 60.0
+    concurrency: int = 8
+    fallback: Literal["embedded"] | None = None
 
 
 class EngineError(Exception):
@@ -69,6 +79,8 @@ def load_engine(choice: Choice, home: Path) -> Engine:
         raise EngineError(f"there is no engine {choice.name!r}; there are: {', '.join(ENGINES)}")
     if choice.name == "embedded" and choice.model is not None:
         raise EngineError("the embedded engine brings its own model: leave --model out")
+    if choice.name != "remote" and choice.base_url is not None:
+        raise EngineError("--base-url names a model server: give --engine remote with it")
     # Loaded here and not above: transformers takes seconds, and a mistake must show before.
     from models.text.embedding import EmbeddingError, SentenceEmbedder
 
@@ -108,6 +120,8 @@ def _mind(
                 "engine": "embedded",
                 "model": model.name,
             }
+        if choice.name == "remote":
+            return _remote(choice, home, embed)
         from models.reasoning.multimodal.engine import load_multimodal
 
         if choice.model is None:
@@ -129,6 +143,43 @@ def _mind(
         return loaded.reasoner(None if scratch is None else SpillFolder(scratch))
 
     return new_reasoner, {"engine": "transformers", "model": choice.model, "dtype": choice.dtype}
+
+
+def _remote(
+    choice: Choice, home: Path, embed: Embed
+) -> tuple[Callable[[Path | None], Reasoner], dict[str, object]]:
+    from models.reasoning.remote.endpoint import Endpoint
+    from models.reasoning.remote.fallback import WithFallback
+    from models.reasoning.remote.reasoner import RemoteReasoner
+    from models.reasoning.remote.server import Server
+
+    if choice.base_url is None:
+        raise EngineError(
+            "the remote engine needs --base-url: a model server's address, such as "
+            "http://localhost:8000/v1"
+        )
+    server = Server(
+        Endpoint(
+            choice.base_url,
+            choice.model,
+            choice.api_key_env,
+            choice.timeout,
+            choice.concurrency,
+        )
+    )
+    server.check()
+    facts: dict[str, object] = {
+        "engine": "remote",
+        "model": server.name,
+        "server": server.endpoint.host,
+        "fallback": choice.fallback,
+    }
+    if choice.fallback is None:
+        return lambda scratch: RemoteReasoner(server), facts
+    from models.reasoning.embedded import EmbeddedModel
+
+    own = EmbeddedModel.load(home)
+    return lambda scratch: WithFallback(RemoteReasoner(server), own.reasoner(embed)), facts
 
 
 def _incomplete(what: str, error: Exception) -> EngineError:

@@ -26,7 +26,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from app.engine_options import Attention, DeviceMap, Dtype, ModelName, Quantise, chosen
+from app.engine_options import choosing
 from app.home import home
 from app.scoring import header as headers
 from app.scoring.candidate import Candidate, Guessing
@@ -59,6 +59,9 @@ class Contender(Protocol):
     def blind(self) -> Candidate:
         """Its reasoner, which sees nothing."""
         ...
+
+
+EMBEDDED = Choice()
 
 
 class Mode(StrEnum):
@@ -108,6 +111,7 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
     offered = ", ".join([*engines, "random"])
 
     @score.command()
+    @choosing
     def run(
         data: Annotated[
             list[Path],
@@ -119,7 +123,6 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
         videos: Annotated[
             Path | None, typer.Option(help="Folder of the videos; by default that of DATA.")
         ] = None,
-        engine: Annotated[str, typer.Option(help="What to score; random guesses.")] = "embedded",
         mode: Annotated[
             Mode, typer.Option(help="clip: the published way; stream: watched once, causally.")
         ] = Mode.clip,
@@ -156,13 +159,10 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
         gaze: Annotated[
             Path | None, typer.Option(help="StreamGaze: folder of fixation tables, drawn in.")
         ] = None,
-        model: ModelName = None,
-        dtype: Dtype = "auto",
-        device_map: DeviceMap = "auto",
-        quantise: Quantise = None,
-        attention: Attention = None,
+        choice: Choice = EMBEDDED,
     ) -> None:
         """Ask an engine every question of DATA and report how it did."""
+        engine = choice.name
         with _bad_input():
             if engine != "random" and engine not in engines:
                 raise DataError(f"no engine {engine!r}; there are {offered}")
@@ -192,7 +192,7 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
                 [
                     files[0].stem if len(files) == 1 else loaded.benchmark,
                     engine,
-                    *([Path(model).name] if model else []),
+                    *([Path(choice.model).name] if choice.model else []),
                     *(["blind"] if blind else []),
                     mode.value,
                 ]
@@ -201,7 +201,6 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
                 job.run(Guessing(seed), folder, "random")
             else:
                 gaze_of = _gaze_finder(gaze)
-                choice = chosen(engine, model, dtype, device_map, quantise, attention)
                 contender = engines[engine](choice)
                 if blind:
                     job.run(contender.blind(), folder, "blind")

@@ -1,0 +1,1 @@
+"""A reasoner on a model server that speaks the OpenAI protocol."""
