@@ -31,7 +31,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Streamin
 from pydantic import BaseModel, Field
 
 from app.timeline import record
-from app.web import door, live, view
+from app.web import door, live, looking, view
 from app.web.addresses import AddressError
 from app.web.guard import Rules
 from app.web.metrics import Metrics
@@ -39,6 +39,7 @@ from app.web.room import Room, RoomError
 from app.web.rooms import Full, NoRoom, Rooms
 from app.web.webhook import Webhook
 from memory.store import StoreError
+from models.media import GazeSample
 from pipeline.answer import Answer, AskError
 from pipeline.sources.source import SourceError
 from pipeline.standing import Firing
@@ -48,6 +49,9 @@ LARGEST_LIVE = 8 * 1024 * 1024
 
 LONGEST_SPEECH = 60
 """Seconds of a spoken question."""
+
+LONGEST_GAZE = 60.0
+"""Seconds of recorded gaze that are given at once."""
 
 POLL = 0.15
 FIGURES_EVERY = 1.0
@@ -87,6 +91,22 @@ class Played(BaseModel):
 
     position: float | None = Field(None, ge=0)
     playing: bool
+
+
+Coordinate = Annotated[float, Field(ge=0, le=1)]
+
+
+class Looked(BaseModel):
+    """Where somebody's pointer was on the picture."""
+
+    sender: str = Field(max_length=40, description="Whose order the number counts in.")
+    number: int = Field(ge=0, description="Of this batch; sent again, it counts once.")
+    samples: list[tuple[Annotated[float, Field(ge=0)], Coordinate | None, Coordinate | None]] = (
+        Field(
+            max_length=2000,
+            description="Each [stream seconds of the picture, x, y], normalised; null elsewhere.",
+        )
+    )
 
 
 class Service:
@@ -303,6 +323,41 @@ def build(service: Service) -> FastAPI:
     def live_clock(session: str) -> dict[str, object]:
         room = room_of(session)
         return {"next": room.take_live(-1, lambda camera: None), **_clock(room)}
+
+    @app.post(
+        "/sessions/{session}/gaze",
+        tags=["gaze"],
+        summary="Where the pointer was: look with your mouse",
+    )
+    def look(session: str, body: Looked) -> dict[str, object]:
+        nowhere = float("nan")
+        samples = [
+            GazeSample(time, nowhere if x is None else x, nowhere if y is None else y)
+            for time, x, y in body.samples
+        ]
+        return {"next": room_of(session).looked(body.sender, body.number, samples)}
+
+    @app.get("/sessions/{session}/gaze", tags=["gaze"], summary="What was looked at")
+    def fixations(
+        session: str,
+        start: Annotated[float, Query(ge=0)] = 0.0,
+        end: float = float("inf"),
+    ) -> dict[str, object]:
+        room = room_of(session)
+        found = looking.fixations(room.memory, room.session.events(), start, end, MOST_SEGMENTS)
+        return {"fixations": [record(each) for each in found]}
+
+    @app.get(
+        "/sessions/{session}/gaze/points",
+        tags=["gaze"],
+        summary="Where a recorded gaze was: [seconds, x, y], or null where it was lost",
+    )
+    def gaze_points(
+        session: str, start: Annotated[float, Query(ge=0)], end: float
+    ) -> dict[str, object]:
+        track = room_of(session).track
+        until = min(end, start + LONGEST_GAZE)
+        return {"points": [] if track is None else looking.points(track, start, until)}
 
     @app.post("/sessions/{session}/speech", tags=["sessions"], summary="A spoken question in words")
     async def speech(

@@ -181,7 +181,20 @@ def page(service: Service) -> gr.Blocks:
                             label=f"A video or sound file, up to {LARGEST_UPLOAD.upper()}",
                             file_types=list(door.MEDIA),
                             height=120,
+                            elem_id="clip",
                         )
+                        with gr.Accordion("Gaze with it", open=False):
+                            gr.Markdown(
+                                "Where somebody looked: an eye tracker's file (Pupil, Tobii and "
+                                "others, or a table of t, x, y). Choose it before the clip."
+                            )
+                            gaze = gr.File(
+                                label="An eye tracker's file", height=100, elem_id="gazefile"
+                            )
+                            offset = gr.Number(
+                                label="Seconds by which the gaze began after the clip", value=0.0
+                            )
+                        chosen = gr.Button("Watch this file")
                     with gr.Tab("Path"):
                         path = gr.Textbox(label="A file on the server, or rtsp://...", max_lines=1)
                         go = gr.Button("Watch it", variant="primary")
@@ -221,9 +234,9 @@ def page(service: Service) -> gr.Blocks:
 
         def begins(make: Callable[..., Wanted]) -> Callable[..., AsyncIterator[tuple[str, str]]]:
             async def begin(
-                given: Any, old: str, request: gr.Request
+                given: Any, old: str, request: gr.Request, *more: Any
             ) -> AsyncIterator[tuple[str, str]]:
-                async for told in _begin(service, lambda: make(given, request), old):
+                async for told in _begin(service, lambda: make(given, request, *more), old):
                     yield told
 
             return begin
@@ -231,22 +244,26 @@ def page(service: Service) -> gr.Blocks:
         def named(source: str, request: gr.Request) -> Wanted:
             return door.wanted(source, service.sample, service.rules, request.headers)
 
-        starts = [
-            (sample.click, lambda given, request: named("sample", request), session),
-            (camera.click, lambda given, request: named("camera", request), session),
-            (go.click, named, path),
-            (path.submit, named, path),
-            (upload.upload, lambda given, request: door.uploaded(given), upload),
-            (restart.click, lambda given, request: _again(service, given), session),
+        def brought(clip: Any, request: gr.Request, gaze: Any, offset: Any) -> Wanted:
+            return door.uploaded(clip or "", gaze or "", offset or 0.0)
+
+        starts: list[tuple[Any, Callable[..., Wanted], list[Any]]] = [
+            (sample.click, lambda given, request: named("sample", request), [session]),
+            (camera.click, lambda given, request: named("camera", request), [session]),
+            (go.click, named, [path]),
+            (path.submit, named, [path]),
+            (upload.upload, brought, [upload, gaze, offset]),
+            (chosen.click, brought, [upload, gaze, offset]),
+            (restart.click, lambda given, request: _again(service, given), [session]),
         ]
-        for on, make, given in starts:
+        for on, make, (given, *more) in starts:
             on(
                 begins(make),
-                [given, session],
+                [given, session, *more],
                 [status, session],
                 concurrency_limit=None,
                 trigger_mode="once",
-                js=_js("given, old", "onlooker.detach(); return [given, old]"),
+                js=_js("...given", "onlooker.detach(); return given"),
                 **hidden,
             ).then(None, [session], None, js=_js("id", "onlooker.attach(id)"))
         blocks.load(
@@ -310,7 +327,7 @@ async def _begin(
                 ticket = full.ticket
                 yield _status(f"Please wait: {full}.", True), ""
                 await asyncio.sleep(WAIT)
-        remarks = "; ".join(room.session.properties.remarks)
+        remarks = "; ".join(room.remarks)
         about = f"Watching {room.wanted.name}" + (f" ({remarks})" if remarks else "")
         yield _status(about, False), room.name
     except EXPLAINED as error:
@@ -502,6 +519,12 @@ _STAGE = """
     <button type="button" data-draw="gaze" aria-pressed="true">Gaze</button>
     <button type="button" id="unpaced" hidden>Pause</button>
   </div>
+  <div id="look" hidden>
+    <label><input type="checkbox" role="switch" id="looking" aria-describedby="lookhow">
+      Look with your mouse</label>
+    <span id="lookhow">Where the pointer or a finger rests on the picture counts as looked at.
+      Hold the button to look at one point.</span>
+  </div>
 </section>
 """
 
@@ -517,6 +540,11 @@ _TIMELINE = """
   </div>
   <div id="strip" tabindex="0" role="group"
        aria-label="Segments. Arrow keys move, plus and minus zoom."></div>
+  <div id="gaze" hidden>
+    <div id="gazes" role="group" aria-label="What was looked at. Arrow keys go from look to look.">
+    </div>
+    <p id="gazed"></p>
+  </div>
   <ol id="now" aria-label="Now"></ol>
   <ol id="cards" aria-label="Segments"></ol>
 </section>

@@ -49,15 +49,21 @@ def wanted(source: str, sample: Path, rules: Rules, headers: Mapping[str, str]) 
     return Wanted("file", str(path), path.name)
 
 
-def uploaded(path: str) -> Wanted:
+def uploaded(path: str, gaze: str = "", gaze_offset: float = 0.0) -> Wanted:
     """What a visitor brought along.
+
+    Args:
+        gaze: a tracker's file that came with it, if one did.
+        gaze_offset: seconds to be added to the times in it.
 
     Raises:
         RoomError: not a kind of file that is watched.
     """
+    if not path:
+        raise RoomError("no file was chosen: choose a video or sound file first")
     given = Path(path)
     if given.suffix.lower() not in MEDIA:
         raise RoomError(
             f"{given.name} is not a kind of file that can be watched: {', '.join(MEDIA)}"
         )
-    return Wanted("file", path, given.name, keep=True)
+    return Wanted("file", path, given.name, keep=True, gaze=gaze, gaze_offset=gaze_offset)

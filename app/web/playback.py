@@ -12,12 +12,11 @@ from models.media import Frame, Media
 from pipeline.sources.source import Properties, Source
 
 
-class Preview:
-    """Passes a source's media on, and remembers the latest picture. A source itself."""
+class Passing:
+    """Passes a source's media on. A source itself."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._latest: Frame | None = None
 
     @property
     def properties(self) -> Properties:
@@ -36,13 +35,24 @@ class Preview:
         self._source.__exit__(kind, error, trace)
 
     def __iter__(self) -> Iterator[Media]:
+        return iter(self._source)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class Preview(Passing):
+    """Remembers the latest picture."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._latest: Frame | None = None
+
+    def __iter__(self) -> Iterator[Media]:
         for media in self._source:
             if isinstance(media, Frame):
                 self._latest = media
             yield media
-
-    def close(self) -> None:
-        self._source.close()
 
     def jpeg(self) -> tuple[float, bytes] | None:
         """The latest picture's stream time in seconds and its JPEG, or None before any."""

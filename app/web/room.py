@@ -15,9 +15,12 @@ from pathlib import Path
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
+from app.web.looking import Looking, recorded
 from app.web.playback import Preview
 from app.web.webhook import Webhook
 from memory.memory import Memory
+from models.gaze.fixations import HEAD_WORN, POINTER
+from models.media import GazeSample
 from models.reasoning.reasoner import Counts
 from models.speech.voice import Speech
 from pipeline.answer import Answer, AskError, Timings
@@ -25,6 +28,8 @@ from pipeline.engine import Engine
 from pipeline.session import Session, resume_at
 from pipeline.sources import Source, open_source
 from pipeline.sources.browser import BrowserSource
+from pipeline.sources.gaze import GazeTrack
+from pipeline.sources.gaze.merged import WithGaze
 from pipeline.sources.reader import Playhead
 from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAndMeaning
 
@@ -54,12 +59,16 @@ class Wanted:
         spec: the path or address; empty for a camera.
         name: for people.
         keep: the file came with the visitor: the session keeps it.
+        gaze: path of a tracker's file beside the clip; empty without. Kept with the clip.
+        gaze_offset: seconds added to its times.
     """
 
     kind: str
     spec: str = ""
     name: str = ""
     keep: bool = False
+    gaze: str = ""
+    gaze_offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ class Room:
         firings: the latest; ``fired`` counts them all.
         cost: of the last answer.
         answers: those under way.
+        track: where somebody looked, as a tracker recorded it, if one did.
     """
 
     def __init__(
@@ -110,6 +120,8 @@ class Room:
         new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         self.camera: BrowserSource | None = None
+        self.track: GazeTrack | None = None
+        self._looking: Looking | None = None
         self._touched = clock.monotonic()
         self._lookers = 0
         self._lock = threading.Lock()
@@ -129,6 +141,7 @@ class Room:
                     self.memory,
                     paced=self.wanted.kind == "file",
                     playhead=self.playhead if self.wanted.kind == "file" else None,
+                    gaze=HEAD_WORN if self._looking is None else POINTER,
                 ).start()
             except BaseException:
                 self.memory.close()
@@ -201,6 +214,24 @@ class Room:
                 self._live = number + 1
                 take(self.camera)
             return self._live
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know of what is watched."""
+        return (*self.session.properties.remarks, *(self.track.remarks if self.track else ()))
+
+    def looked(self, sender: str, number: int, samples: Sequence[GazeSample]) -> int:
+        """Take where the pointer was, once for each ``number`` of a sender in order.
+
+        Returns:
+            The number that is expected next.
+
+        Raises:
+            RoomError: where somebody looks is known from a file already.
+        """
+        if self._looking is None:
+            raise RoomError("the gaze of this session comes from a file")
+        return self._looking.look(sender, number, samples)
 
     def ask(self, question: str, options: Sequence[str] = (), at: float | None = None) -> Answer:
         """An answer as of stream time ``at``, by default now; iterate :meth:`say` of it.
@@ -293,6 +324,7 @@ class Room:
             "duration": properties.duration,
             "live": self.live,
             "camera": self.camera is not None,
+            "gaze": "pointer" if self.track is None else "file",
             "watching": status.watching,
             "error": status.error,
             "lag": round(max(behind if status.watching else 0.0, status.lag), 3),
@@ -332,8 +364,15 @@ class Room:
     def _source(self) -> Source:
         if self.wanted.kind == "camera":
             self.camera = BrowserSource(self.wanted.name or "camera", start=self.started_at)
-            return self.camera
-        return open_source(self.wanted.spec, rate=PICTURES_A_SECOND, start=self.started_at)
+            source: Source = self.camera
+        else:
+            source = open_source(self.wanted.spec, rate=PICTURES_A_SECOND, start=self.started_at)
+        if self.wanted.gaze:
+            gaze, clip = Path(self.wanted.gaze), Path(self.wanted.spec)
+            self.track = recorded(gaze, self.wanted.gaze_offset, clip)
+            return WithGaze(source, self.track)
+        self._looking = Looking(source)
+        return self._looking
 
     def _fired(self, firing: Firing) -> None:
         self.firings.append(firing)
@@ -345,15 +384,24 @@ class Room:
 
 
 def _keep(wanted: Wanted, folder: Path) -> Wanted:
-    """``wanted`` with the file it came with beside the session."""
+    """``wanted`` with the files it came with beside the session."""
     if not wanted.keep:
         return wanted
     given = Path(wanted.spec)
-    kept = folder / f"clip{given.suffix.lower()}"
+    kept = _keep_file(given, folder / f"clip{given.suffix.lower()}")
+    if not wanted.gaze:
+        return replace(wanted, spec=str(kept))
+    (folder / "gaze").mkdir(exist_ok=True)
+    gaze = Path(wanted.gaze)
+    # Its name is kept, by which messages about it name it.
+    return replace(wanted, spec=str(kept), gaze=str(_keep_file(gaze, folder / "gaze" / gaze.name)))
+
+
+def _keep_file(given: Path, kept: Path) -> Path:
     if given != kept:
         kept.unlink(missing_ok=True)
         try:
             os.link(given, kept)
         except OSError:
             shutil.copyfile(given, kept)
-    return replace(wanted, spec=str(kept))
+    return kept

@@ -70,6 +70,11 @@ export class Camera {
     return (performance.now() - this.zero) / 1000;
   }
 
+  // Stream time of the picture that is shown; null before there is one.
+  get shown() {
+    return this.running && this.zero !== undefined ? this.now() : null;
+  }
+
   capture(player) {
     const canvas = document.createElement("canvas");
     let due = 0;

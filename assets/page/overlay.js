@@ -4,15 +4,29 @@ import { $ } from "./common.js";
 const LASTS = 3; // seconds that a look or a label is shown
 const TEXT_LASTS = 15;
 
+// Where the picture lies in its frame, in CSS pixels; null before there is one.
+export function pictured() {
+  const shown = $("player").hidden ? $("pictures") : $("player");
+  const wide = shown.videoWidth || shown.naturalWidth;
+  const high = shown.videoHeight || shown.naturalHeight;
+  if (!wide || !high) return null;
+  const { clientWidth, clientHeight } = $("overlay");
+  const fit = Math.min(clientWidth / wide, clientHeight / high);
+  const [width, height] = [wide * fit, high * fit];
+  return { left: (clientWidth - width) / 2, top: (clientHeight - height) / 2, width, height };
+}
+
 export class Overlay {
-  constructor() {
+  // looks(time): { looks, point } that are to be drawn at stream time.
+  constructor(looks) {
+    this.looks = looks;
     this.canvas = $("overlay");
     this.certain = 0.5; // confidence from which a label is taken as fact
     this.clear();
   }
 
   clear() {
-    this.seen = { text: [], faces: [], labels: [], gaze: [] };
+    this.seen = { text: [], faces: [], labels: [] };
     this.latest = 0;
     this.draw(0);
   }
@@ -27,7 +41,6 @@ export class Overlay {
     if (what.kind === "text") add("text", { box: what.box, text: what.text, sure: what.confidence });
     if (what.kind === "object") add("labels", { box: what.box, text: what.label, sure: what.confidence });
     if (what.kind === "look") add("faces", { boxes: what.faces });
-    if (what.kind === "gaze") add("gaze", { x: what.x, y: what.y, end: what.end });
     if (what.kind === "scene") seen.text = seen.text.filter((one) => one.time >= time);
     if (time !== undefined) this.latest = Math.max(this.latest, time);
   }
@@ -36,22 +49,16 @@ export class Overlay {
   // what is played, old text is no longer drawn: the picture may have changed.
   draw(time, watched = Infinity) {
     const { canvas } = this;
-    const player = $("player").hidden ? $("pictures") : $("player");
-    const width = player.videoWidth || player.naturalWidth;
-    const height = player.videoHeight || player.naturalHeight;
     const scale = window.devicePixelRatio || 1;
     const { clientWidth, clientHeight } = canvas;
     if (canvas.width !== Math.round(clientWidth * scale)) canvas.width = Math.round(clientWidth * scale);
     if (canvas.height !== Math.round(clientHeight * scale)) canvas.height = Math.round(clientHeight * scale);
     const pen = canvas.getContext("2d");
     pen.clearRect(0, 0, canvas.width, canvas.height);
-    if (!width || !height) return;
-    const fit = Math.min(clientWidth / width, clientHeight / height) * scale;
-    const left = (canvas.width - width * fit) / 2;
-    const top = (canvas.height - height * fit) / 2;
-    const place = ([l, t, r, b]) => [
-      left + l * width * fit, top + t * height * fit, (r - l) * width * fit, (b - t) * height * fit,
-    ];
+    const picture = pictured();
+    if (!picture) return;
+    const [left, top, width, height] = ["left", "top", "width", "height"].map((side) => picture[side] * scale);
+    const place = ([l, t, r, b]) => [left + l * width, top + t * height, (r - l) * width, (b - t) * height];
     const now = time ?? this.latest;
     const fresh = (kind, lasts) => {
       const past = this.seen[kind].filter((one) => one.time <= now + 0.3 && one.time > now - lasts);
@@ -98,12 +105,27 @@ export class Overlay {
       }
     }
     if (shown("gaze")) {
-      for (const one of fresh("gaze", LASTS)) {
-        const [x, y] = place([one.x, one.y, one.x, one.y]);
-        pen.strokeStyle = "#f472b6";
+      const { looks, point } = this.looks(now);
+      const circle = (at, radius) => {
+        const [x, y] = place([at.x, at.y, at.x, at.y]);
         pen.beginPath();
-        pen.arc(x, y, 18 * scale, 0, 7);
+        pen.arc(x, y, radius * scale, 0, 7);
+        return [x, y];
+      };
+      pen.strokeStyle = pen.fillStyle = "#f472b6";
+      for (const look of looks) {
+        pen.globalAlpha = look.ago > 0.75 ? 0.5 : 1;
+        const radius = Math.min(34, 14 + 6 * (look.end - look.start));
+        const [x, y] = circle(look, radius);
         pen.stroke();
+        if (look.target) tag(look.target, x + 0.8 * radius * scale, y + 0.5 * radius * scale);
+        pen.globalAlpha = 1;
+      }
+      if (point) {
+        pen.fillStyle = "#f472b6";
+        circle(point, 5);
+        pen.fill();
+        if (point.held) (circle(point, 10), pen.stroke());
       }
     }
   }

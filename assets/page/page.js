@@ -1,6 +1,8 @@
 // The page's own part: follows one session's events, and shows them.
 import { $, address, call, clock, make, say } from "./common.js";
 import { Camera } from "./camera.js";
+import { Gaze } from "./gaze.js";
+import { Looking } from "./looking.js";
 import { Overlay } from "./overlay.js";
 import { Player } from "./player.js";
 import { Timeline } from "./timeline.js";
@@ -9,14 +11,19 @@ import { holdToSpeak, readAloud } from "./voice.js";
 const PAINT_EVERY = 100; // milliseconds: what is drawn changes a few times a second
 
 const state = { session: "", source: null, events: null, about: null, figures: null, epoch: null };
-let overlay, timeline;
+let overlay, timeline, gaze, looking;
 
 const ready = new Promise((done) => {
-  const look = () => ($("overlay") && $("cards") && $("talk") && $("figures") ? done() : setTimeout(look, 50));
+  const look = () => ($("overlay") && $("cards") && $("talk") && $("figures") && $("gazes") ? done() : setTimeout(look, 50));
   look();
 }).then(() => {
-  overlay = new Overlay();
-  timeline = new Timeline({ jump, ask: about });
+  gaze = new Gaze({ jump });
+  looking = new Looking(() => (state.figures?.watching && state.source ? state.source.shown : null));
+  overlay = new Overlay((time) => ({
+    looks: gaze.around(time),
+    point: looking.at ? { ...looking.at, held: looking.held } : gaze.point(time),
+  }));
+  timeline = new Timeline({ jump, ask: about, stretch: (start, end) => gaze.stretch(start, end) });
   holdToSpeak(() => state.session);
   document.querySelectorAll("[data-draw]").forEach((button) =>
     button.addEventListener("click", () => (button.ariaPressed = String(button.ariaPressed !== "true"))));
@@ -54,6 +61,8 @@ async function attach(session) {
   timeline.attach(session);
   try {
     const figures = await call("GET", `sessions/${session}`);
+    gaze.attach(session, figures.gaze === "file");
+    looking.attach(session, figures.gaze === "pointer");
     tellFigures(figures);
     follow(session);
     await show(session, figures);
@@ -85,6 +94,8 @@ function detach() {
   about(null);
   overlay?.clear();
   timeline?.detach();
+  looking?.detach();
+  gaze?.detach();
   document.body.classList.remove("watching");
   for (const id of ["questions", "firings"]) $(id)?.replaceChildren();
   if ($("standing")) $("standing").hidden = true;
@@ -101,6 +112,7 @@ function follow(session) {
   on("event", (what) => {
     overlay.take(what);
     timeline.take(what);
+    gaze.take(what);
     if (what.kind === "error") say(what.text, "wrong");
     if (what.kind === "end" && state.source instanceof Camera === false) say(`At the end: ${what.text}. You can still ask.`);
   });

@@ -4,6 +4,7 @@ import { $, address, call, say } from "./common.js";
 
 const TELL_EVERY = 1000;
 const PICTURE_EVERY = 400;
+const PICTURE_LASTS = 2; // seconds after which a picture stands still
 
 export class Player {
   constructor(session, figures) {
@@ -67,14 +68,31 @@ export class Player {
     this.video.hidden = true;
     const image = $("pictures");
     image.hidden = false;
-    const next = () => {
-      if (this.stopped.signal.aborted) return;
-      image.src = address(`sessions/${this.session}/picture.jpg?${Date.now()}`);
+    const { signal } = this.stopped;
+    const next = async () => {
+      if (signal.aborted) return;
+      try {
+        const reply = await fetch(address(`sessions/${this.session}/picture.jpg`), { signal });
+        const time = Number(reply.headers.get("X-Stream-Time"));
+        if (reply.status === 200 && time !== this.latest) {
+          const data = URL.createObjectURL(await reply.blob());
+          image.src = data;
+          await image.decode().finally(() => URL.revokeObjectURL(data));
+          Object.assign(this, { latest: time, since: performance.now() });
+        }
+      } catch {
+        // The next one may come.
+      }
+      setTimeout(next, PICTURE_EVERY);
     };
-    const again = () => setTimeout(next, PICTURE_EVERY);
-    image.addEventListener("load", again, { signal: this.stopped.signal });
-    image.addEventListener("error", again, { signal: this.stopped.signal });
     next();
+  }
+
+  // Stream time of the picture that is shown; null where it stands still or is not known.
+  get shown() {
+    if (!this.pictured) return this.running && !this.video.seeking ? this.video.currentTime : null;
+    const passed = (performance.now() - this.since) / 1000;
+    return this.since && passed < PICTURE_LASTS ? this.latest + passed : null;
   }
 
   // Show the moment at stream time; false where the stream cannot go back.

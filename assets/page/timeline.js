@@ -12,9 +12,10 @@ const TELLING = { speech: "heard", text: "read", object: "seen", gaze: "gaze", g
 const NOTHING = { count: 0, level: 0, segments: [], episodes: [], days: [], gaps: [] };
 
 export class Timeline {
-  constructor({ jump, ask }) {
+  constructor({ jump, ask, stretch }) {
     this.jump = jump; // to a time; with a second one, to be asked about as of that
     this.askAbout = ask;
+    this.stretch = stretch; // told which stretch is shown
     this.session = null;
     this.certain = 0.5; // confidence from which a label is taken as fact
     const on = (id, act) => $(id).addEventListener("click", act);
@@ -159,6 +160,7 @@ export class Timeline {
   draw() {
     const { told } = this;
     drawStrip({ ...told, window: (this.drawn = this.window) });
+    this.stretch(...this.drawn);
     const nodes = { 0: [], 1: told.episodes, 2: [...told.days, ...told.episodes] }[told.level];
     const all = [...nodes, ...told.segments].sort((one, other) => one.start - other.start);
     const shown = all.slice(-CARDS).reverse();

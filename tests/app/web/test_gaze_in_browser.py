@@ -1,0 +1,170 @@
+"""Looking with the mouse, and with an eye tracker's file, in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.media import GazeSample
+from tests.app.web.site import SAMPLE, Site, until
+from tests.app.web.visit import Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+# Whether the overlay shows the colour of gaze near a place of the picture, in parts of its size.
+DRAWN = """([x, y]) => {
+  const { width, height } = overlay;
+  const data = overlay.getContext("2d").getImageData(x * width - 40, y * height - 40, 80, 80).data;
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i] > 220 && data[i + 1] < 150 && data[i + 2] > 150 && data[i + 3] > 200) return true;
+  return false;
+}"""
+
+
+@pytest.fixture
+def visit(chromium: Any, site: Site) -> Iterator[Callable[..., Visit]]:
+    contexts = []
+
+    def open_tab(**options: Any) -> Visit:
+        contexts.append(chromium.new_context(**options))
+        return Visit(contexts[-1], site.url)
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    for room in site.rooms.now:
+        site.rooms.leave(room.name)
+
+
+def watch_samples(site: Site) -> list[GazeSample]:
+    """What the only room is sent from now on."""
+    (room,) = site.rooms.now
+    sent: list[GazeSample] = []
+    looked = room.looked
+
+    def take(sender: str, number: int, samples: list[GazeSample]) -> int:
+        sent.extend(samples)
+        return looked(sender, number, samples)
+
+    room.looked = take  # type: ignore[method-assign]
+    return sent
+
+
+def test_the_mouse_over_the_picture_is_gaze_that_can_be_asked_about(visit, site: Site) -> None:
+    tab = visit(viewport={"width": 1280, "height": 900})
+    page = tab.page
+    tab.watch_sample(to=8)
+    sent = watch_samples(site)
+    switch = page.get_by_role("switch", name="Look with your mouse")
+    assert not switch.is_checked()
+    box = page.locator("#screen").bounding_box()
+
+    def point(x: float, y: float) -> tuple[float, float]:
+        """Of the picture, which is as wide for its height as the sample, within its frame."""
+        wide, high = (
+            min(box["width"], box["height"] * 16 / 9),
+            min(box["height"], box["width"] * 9 / 16),
+        )
+        left = box["x"] + (box["width"] - wide) / 2
+        return left + x * wide, box["y"] + (box["height"] - high) / 2 + y * high
+
+    page.mouse.move(*point(0.25, 0.4))
+    switch.focus()
+    page.keyboard.press("Space")
+    assert switch.is_checked()
+    assert page.locator("#lookhow").is_visible()
+    page.mouse.move(*point(0.3, 0.4))
+    page.locator("#gazes button").first.wait_for()
+    tab.page.wait_for_function(DRAWN, arg=[0.3, 0.4])
+
+    page.mouse.down()  # a held button is a look at that point, and does not pause the player
+    page.mouse.move(*point(0.315, 0.41))
+    started = page.evaluate("player.currentTime")
+    tab.until(f"player.currentTime > {started + 0.5}")
+    page.mouse.up()
+    assert not page.evaluate("player.paused")
+    held = [s for s in sent if s.time > started]
+    assert {(round(s.x, 2), round(s.y, 2)) for s in held} == {(0.3, 0.4)}
+    assert [s.time for s in sent] == sorted(s.time for s in sent)
+    assert sent[-1].time <= page.evaluate("player.currentTime")
+
+    page.mouse.move(2, 2)  # away from the picture: nothing is looked at
+    until(lambda: sent[-1].x != sent[-1].x)
+
+    mark = page.locator("#gazes button").first
+    assert "cat" in mark.get_attribute("aria-label")
+    mark.focus()
+    assert "cat" in page.locator("#gazed").text_content()
+    tab.ask("What did I look at?")
+    tab.answer("cat").wait_for()
+
+    now = page.evaluate("player.currentTime")
+    mark.click()
+    tab.until(f"player.currentTime < {now - 0.5}")
+    assert tab.errors == []
+
+
+def test_a_lost_reply_does_not_count_a_look_twice(visit, site: Site) -> None:
+    tab = visit()
+    tab.watch_sample()
+    numbers: list[int] = []
+
+    def lose(route: Any) -> None:
+        numbers.append(route.request.post_data_json["number"])
+        reply = route.fetch()
+        if len(numbers) == 1:
+            route.abort()
+        else:
+            route.fulfill(response=reply)
+
+    tab.page.route("**/gaze", lose)
+    (room,) = site.rooms.now
+    taken: list[tuple[int, list[float]]] = []
+    looked = room.looked
+
+    def take(sender: str, number: int, samples: list[GazeSample]) -> int:
+        taken.append((number, [sample.time for sample in samples]))
+        return looked(sender, number, samples)
+
+    room.looked = take
+    tab.page.get_by_role("switch", name="Look with your mouse").check()
+    with tab.page.expect_response(lambda reply: numbers[-1:] == [1]):
+        tab.page.locator("#screen").hover()
+    assert numbers == [0, 0, 1]
+    assert [number for number, _ in taken] == numbers
+    assert taken[0] == taken[1]  # the same batch, which the server takes once
+    assert tab.errors == []
+
+
+def test_a_trackers_file_beside_a_clip(visit, site: Site, tmp_path: Path) -> None:
+    wrong, gaze = tmp_path / "wrong.csv", tmp_path / "gaze.csv"
+    wrong.write_text("a,b\n1,2\n")
+    gaze.write_text("t,x,y\n" + "".join(f"{i / 100},0.7,0.3\n" for i in range(3000)))
+    tab = visit()
+    tab.page.get_by_role("tab", name="Upload").click()
+    tab.page.get_by_text("Gaze with it").click()
+    clip = tab.page.locator("#clip input[type=file]")
+    file = tab.page.locator("#gazefile input[type=file]")
+    file.set_input_files(wrong)
+    tab.page.locator("#gazefile", has_text="wrong.csv").wait_for()
+    clip.set_input_files(SAMPLE)
+    tab.page.locator("#status .wrong", has_text="wrong.csv has no column for the time").wait_for()
+    assert site.rooms.now == []
+
+    tab.page.locator("#gazefile").get_by_label("Clear").click()
+    file.set_input_files(gaze)
+    tab.page.locator("#gazefile", has_text="gaze.csv").wait_for()
+    tab.page.locator("#clip").get_by_label("Clear").click()
+    clip.set_input_files(SAMPLE)
+    tab.page.locator("#gazes button").first.wait_for()
+    assert not tab.page.locator("#look").is_visible()  # the file says where somebody looked
+    tab.page.wait_for_function(DRAWN, arg=[0.7, 0.3])
+    tab.ask("What am I looking at?")
+    tab.answer("cat").wait_for()
+    (room,) = site.rooms.now
+    folder = Path(room.wanted.gaze).parent.parent
+    assert folder.name == room.name
+    assert tab.errors == []
