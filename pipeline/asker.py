@@ -6,6 +6,7 @@ import time as clock
 from collections.abc import Callable, Sequence
 
 from memory.memory import Memory
+from memory.naming import named
 from memory.recall import Embed
 from memory.segment import Segment, Turn
 from memory.short_term import ShortTerm
@@ -80,10 +81,15 @@ class Asker:
         question = question.strip()
         if not question:
             raise AskError("the question is empty: say what you want to know")
-        chosen, passages = self._chosen(question, options, time, current)
+        names = dict.fromkeys([*self._memory.sources, *(w.segment.source for w in current)])
+        rest, wanted = named(question, tuple(names))
+        sources = tuple(wanted or names)
+        current = [watched for watched in current if watched.segment.source in sources]
+        chosen, passages = self._chosen(question, options, time, current, sources)
         if not passages:
-            raise AskError(f"nothing had been seen or heard by {time:.1f} s: ask again later")
-        said = parse(question, time, passages[0].start)
+            whose = f" at {', '.join(sources)}" if wanted else ""
+            raise AskError(f"nothing had been seen or heard{whose} by {time:.1f} s: ask later")
+        said = parse(rest, time, passages[0].start)
         focus = None if said.start is None or said.end is None else (said.start, said.end)
         earlier = self._earlier(question, time) if conversing else ()
         looks = self._looks(question, time, current)
@@ -112,15 +118,22 @@ class Asker:
         return answer
 
     def _chosen(
-        self, question: str, options: Sequence[str], time: float, current: Sequence[Watched]
+        self,
+        question: str,
+        options: Sequence[str],
+        time: float,
+        current: Sequence[Watched],
+        sources: Sequence[str],
     ) -> tuple[list[Segment], tuple[Passage, ...]]:
-        """The segments of memory for one question, and all passages for it, in time order;
-        nothing in them is later than ``time``."""
+        """The segments of memory for one question, and all passages for it, in time order; of
+        ``sources`` alone, and nothing in them is later than ``time``."""
         found = {r.segment.index: r.segment for r in self._memory.recall(question, time, RECALLED)}
         for option in options:
             for recalled in self._memory.recall(f"{question} {option}", time, 1):
                 found.setdefault(recalled.segment.index, recalled.segment)
-        found.update((segment.index, segment) for segment in self._memory.latest(LATEST, time))
+        for source in sources:
+            latest = self._memory.latest(LATEST, time, source)
+            found.update((segment.index, segment) for segment in latest)
         chosen = sorted(found.values(), key=lambda segment: (segment.start, segment.index))
         kept = self._pictures
         passages = [

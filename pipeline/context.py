@@ -44,7 +44,7 @@ class ContextThread:
     their detail fades once the session outgrows its budget.
 
     Args:
-        emit: given each note, and what went wrong.
+        emit: given each note, and what went wrong; and the name of the source it is about.
         now: stream time in seconds that has been watched up to.
         budget: bytes that the session may take on disk.
     """
@@ -53,7 +53,7 @@ class ContextThread:
         self,
         reasoner: Reasoner,
         memory: Memory,
-        emit: Callable[[Note | Remark], None],
+        emit: Callable[[Note | Remark, str], None],
         now: Callable[[], float],
         budget: int = SESSION_BYTES,
     ) -> None:
@@ -156,7 +156,7 @@ class ContextThread:
             if text:
                 note = Note(passage.start, passage.end, text, written=self._now())
                 self._memory.write_note(index, note)
-                self._emit(note)
+                self._emit(note, passage.source)
         except Exception as error:  # whatever a model does, watching goes on
             self._tell(passage, f"no note: {error}")
         self._noting += clock.monotonic() - started
@@ -168,7 +168,7 @@ class ContextThread:
             return self._reasoner.idle()
         except Exception as error:
             self._failed = True
-            self._emit(Remark(self._now(), "error", f"{type(error).__name__}: {error}"))
+            self._emit(Remark(self._now(), "error", f"{type(error).__name__}: {error}"), "")
             return False
 
     def _consolidate(self) -> None:
@@ -178,10 +178,11 @@ class ContextThread:
         try:
             more = self._memory.consolidate(now, self._budget).more
         except StoreError as error:
-            self._emit(Remark(now, "error", str(error)))
+            self._emit(Remark(now, "error", str(error)), "")
             more = False
         if not more:
             self._consolidated = now
 
     def _tell(self, passage: Passage, why: str) -> None:
-        self._emit(Remark(passage.end, "error", f"{passage.start:.0f}-{passage.end:.0f} s: {why}"))
+        said = f"{passage.start:.0f}-{passage.end:.0f} s: {why}"
+        self._emit(Remark(passage.end, "error", said), passage.source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,9 +79,10 @@ def passage(
         if words.kind in {"look", "seen"} and key in said:
             continue
         said.add(key)
-        lines.append(words)
+        lines.append(replace(words, source=segment.source))
     if segment.note is not None:
-        lines.append(Line(segment.start, segment.end, "note", segment.note.text))
+        note = segment.note.text
+        lines.append(Line(segment.start, segment.end, "note", note, source=segment.source))
     return Passage(
         segment.start,
         segment.end,
@@ -94,4 +96,5 @@ def passage(
             for o in sorted(segment.observations, key=lambda o: o.time)
             if isinstance(o, Fixation)
         ),
+        source=segment.source,
     )

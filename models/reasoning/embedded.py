@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.reasoning import smollm2
+from models.reasoning import smollm2, whose
 from models.reasoning.context import Fork, StreamingContext
 from models.reasoning.gate import PriorityGate
 from models.reasoning.grounding import (
@@ -165,6 +165,9 @@ class EmbeddedReasoner:
     ) -> Reply:
         if evidence.history and _OF_EARLIER.search(question):
             question = f"{question} {evidence.history[-1].question}"
+        if (thing := self._of_whom(question, evidence)) is not None:
+            asked = weigh(question, replace(evidence, about=thing), self._embed)
+            return _said(*_whose(asked, evidence, self._embed))
         grounds = weigh(question, evidence, self._embed)
         if _WHEN.match(question):
             return _said(*_when(grounds, self._embed))
@@ -180,6 +183,13 @@ class EmbeddedReasoner:
     def choose(
         self, question: str, options: Sequence[str], evidence: Evidence
     ) -> tuple[list[float], Counts]:
+        if (thing := self._of_whom(question, evidence)) is not None:
+            shares = whose.shares(
+                weigh(question, replace(evidence, about=thing), self._embed), options
+            )
+            if shares is not None:
+                scores = [SHARPNESS * share for share in shares]
+                return torch.tensor(scores).softmax(0).tolist(), Counts()
         grounds = weigh(question, evidence, self._embed)
         if not grounds.sentences and evidence.focus is not None:
             grounds = weigh(question, replace(evidence, focus=None), self._embed)
@@ -192,6 +202,11 @@ class EmbeddedReasoner:
             for by_evidence, by_model in zip(supported, likely, strict=True)
         ]
         return torch.tensor(scores).softmax(0).tolist(), counts
+
+    def _of_whom(self, question: str, evidence: Evidence) -> str | None:
+        """What a question asks for the source of, where there are several to tell apart."""
+        several = len({passage.source for passage in evidence.passages}) > 1
+        return whose.about_what(evidence.about or question) if several else None
 
     def _in_their_words(
         self,
@@ -298,6 +313,17 @@ def _nothing(grounds: Grounds) -> tuple[str, list[Line]]:
     return f"{NOTHING} The nearest to it: {_quoted(near[0].line)}", [near[0].line]
 
 
+def _whose(grounds: Grounds, evidence: Evidence, embed: Embed) -> tuple[str, list[Line]]:
+    """Of "which camera saw the dog?": its name, and what it saw."""
+    found, sure = whose.saw(grounds, evidence, embed)
+    if not found:
+        return _nothing(grounds)
+    names = " and ".join(s.line.source for s in found)
+    lines = [s.line for s in found]
+    quoted = " ".join(map(_quoted, lines))
+    return f"{'' if sure else 'Perhaps '}{names}. {quoted}", lines
+
+
 def _when(grounds: Grounds, embed: Embed) -> tuple[str, list[Line]]:
     found = answering(grounds, embed)
     if not found:
@@ -342,7 +368,7 @@ def _closest(grounds: Grounds, evidence: Evidence) -> list[Passage]:
 
 def _quoted(line: Line) -> str:
     """A line as a person would cite it."""
-    at = _clock(line.start)
+    at = _clock(line.start) + (f" ({line.source})" if line.source else "")
     match line.kind:
         case "heard":
             return f'I heard at {at}: "{line.text}"'
@@ -369,7 +395,8 @@ def _fast(passage: Passage) -> str:
         texts = _distinct(line for line in passage.lines if line.kind == kind and line.certain)
         if texts:
             parts.append(f"{kind}: {' / '.join(texts[:6])}")
-    return f"[{_clock(passage.start)}] {'; '.join(parts) or 'nothing new'}\n"
+    name = f" {passage.source}" if passage.source else ""
+    return f"[{_clock(passage.start)}{name}] {'; '.join(parts) or 'nothing new'}\n"
 
 
 def _earlier(exchange: Exchange) -> str:

@@ -226,7 +226,8 @@ def _met(grounds: Grounds, found: Sequence[Sentence], embed: Embed) -> list[floa
 def _close(other: Line, line: Line) -> bool:
     """Whether ``other`` was said or shown along with ``line``, which may be itself."""
     apart = max(other.start - line.end, line.start - other.end)
-    return other is line or (other.kind != "look" and other.certain and apart < PAUSE)
+    along = other.source == line.source and apart < PAUSE
+    return other is line or (other.kind != "look" and other.certain and along)
 
 
 def _sentences(evidence: Evidence) -> list[Sentence]:
@@ -240,13 +241,14 @@ def _sentences(evidence: Evidence) -> list[Sentence]:
             if evidence.focus is not None and not _overlaps(line, evidence.focus):
                 continue
             for part in _parts(line):
-                last = next((x for x in reversed(lines) if x.kind == part.kind), None)
+                said = (part.kind, part.source)
+                last = next((x for x in reversed(lines) if (x.kind, x.source) == said), None)
                 if last is not None and _goes_on(last, part):
                     joined = replace(last, end=part.end, text=f"{last.text} {part.text}")
                     lines[lines.index(last)] = joined
                 else:
                     lines.append(part)
-    found = {(line.kind, line.text.casefold()): line for line in reversed(lines)}
+    found = {(line.kind, line.source, line.text.casefold()): line for line in reversed(lines)}
     return [Sentence(line) for line in sorted(found.values(), key=lambda line: line.start)]
 
 

@@ -24,7 +24,8 @@ class Line:
     """One observation in words: what a quotation can be taken from.
 
     ``kind`` is ``"heard"``, ``"read"``, ``"seen"``, ``"look"``, ``"gaze"``, ``"note"`` or
-    ``"gap"``; ``certain`` is False for a label below the confidence floor.
+    ``"gap"``; ``certain`` is False for a label below the confidence floor; ``source`` names
+    whose it is where several are watched.
     """
 
     start: float
@@ -32,6 +33,7 @@ class Line:
     kind: str
     text: str
     certain: bool = True
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Passage:
             for a reasoner that reads words alone.
         audio: mono ``float32`` at 16 kHz covering ``start`` to ``end``, or None.
         looks: where somebody looked meanwhile, in time order; ``lines`` tell of them too.
+        source: whose stretch it is, where several sources are watched.
     """
 
     start: float
@@ -68,6 +71,7 @@ class Passage:
     frame_times: tuple[float, ...] = ()
     audio: NDArray[np.float32] | None = None
     looks: tuple[Gazed, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,3 +51,18 @@ def write_clip(
         for video in videos:
             container.mux(video.encode(None))
     return path
+
+
+def part(clip: Path, path: Path, start: float, end: float) -> Path:
+    """The stretch of ``clip`` from ``start`` to ``end`` seconds, its packets as they are."""
+    with av.open(str(clip)) as whole, av.open(str(path), "w") as cut:
+        streams = {s.index: cut.add_stream_from_template(s) for s in whole.streams}
+        whole.seek(round(start * 1_000_000))
+        for packet in whole.demux():
+            if packet.dts is None or not start <= packet.pts * packet.time_base < end:
+                continue
+            origin = round(start / packet.time_base)
+            packet.pts, packet.dts = packet.pts - origin, packet.dts - origin
+            packet.stream = streams[packet.stream.index]
+            cut.mux(packet)
+    return path

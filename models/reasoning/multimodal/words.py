@@ -23,7 +23,8 @@ NEUTRAL = "What is it?"
 
 
 def heading(passage: Passage) -> str:
-    return f"[{passage.start:.1f} s to {passage.end:.1f} s]\n"
+    whose = f"{' '.join(passage.source.split())}, " if passage.source else ""
+    return f"[{whose}{passage.start:.1f} s to {passage.end:.1f} s]\n"
 
 
 def told(lines: Sequence[Line]) -> str:
