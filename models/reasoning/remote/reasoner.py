@@ -68,10 +68,14 @@ class RemoteReasoner:
     Watching needs no server: the past is kept here, and sent with each question. A server with
     a prefix cache reads only what is new in it. Notes are asked for with the past before them,
     so that the server has read it before a question comes.
+
+    Args:
+        answer_tokens: most tokens of an answer.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, answer_tokens: int = ANSWER_TOKENS) -> None:
         self._server = server
+        self._answer_tokens = answer_tokens
         self._past = Past(self._budget(None))
         self._fitted: Abilities | None = None
         self._details: OrderedDict[tuple[float, float], Detail] = OrderedDict()
@@ -140,7 +144,7 @@ class RemoteReasoner:
             messages = self._messages(able, asked, evidence, counts)
             usage = Usage()
             try:
-                for piece in self._server.stream(messages, ANSWER_TOKENS, cancelled, usage):
+                for piece in self._server.stream(messages, self._answer_tokens, cancelled, usage):
                     counts.generated += 1
                     yield piece
             finally:
@@ -206,7 +210,7 @@ class RemoteReasoner:
     def _budget(self, held: int | None) -> int:
         """Tokens of the past: what a question brings besides must fit, too."""
         most = self._server.endpoint.context_tokens
-        return most if held is None else min(most, (held - ANSWER_TOKENS) * 2 // 3)
+        return most if held is None else min(most, (held - self._answer_tokens) * 2 // 3)
 
     def _messages(
         self, able: Abilities, asked: str, evidence: Evidence, counts: Counts
