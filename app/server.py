@@ -31,7 +31,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Streamin
 from pydantic import BaseModel, Field
 
 from app.timeline import record
-from app.web import door, live, looking, view
+from app.web import door, live, looking, shelf_http, view
 from app.web.addresses import AddressError
 from app.web.guard import Rules
 from app.web.metrics import Metrics
@@ -202,8 +202,12 @@ def build(service: Service) -> FastAPI:
         rooms.leave(session, forget)
 
     @app.post("/sessions/{session}/resume", tags=["sessions"], summary="Take it up from disk")
-    def resume(session: str, ticket: str | None = None) -> dict[str, object]:
-        return {"id": rooms.resume(session, ticket).name}
+    def resume(
+        session: str,
+        ticket: str | None = None,
+        watch: Annotated[bool, Query(description="Else it is only asked about.")] = True,
+    ) -> dict[str, object]:
+        return {"id": rooms.resume(session, ticket, watch).name}
 
     @app.post("/sessions/{session}/stop", tags=["sessions"], summary="End watching; still ask")
     def stop(session: str) -> dict[str, object]:
@@ -281,12 +285,12 @@ def build(service: Service) -> FastAPI:
     @app.get(
         "/sessions/{session}/picture.jpg",
         tags=["sessions"],
-        summary="The latest picture",
+        summary="The latest picture, or a small one of a moment",
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}}},
     )
-    def picture(session: str) -> Response:
-        latest = room_of(session).picture()
+    def picture(session: str, at: float | None = None) -> Response:
+        latest = room_of(session).picture(at)
         if latest is None:
             return Response(status_code=204)
         time, data = latest
@@ -301,8 +305,8 @@ def build(service: Service) -> FastAPI:
     )
     def media(session: str) -> FileResponse:
         file = room_of(session).file
-        if file is None:
-            raise HTTPException(404, "this session watches no file")
+        if file is None or not file.is_file():
+            raise HTTPException(404, "this session watches no file, or the file is gone")
         return FileResponse(file)
 
     @app.post("/sessions/{session}/live", tags=["camera"], summary="Captured pictures and sound")
@@ -370,6 +374,8 @@ def build(service: Service) -> FastAPI:
         body = await _body(request, LONGEST_SPEECH * rate * 2)
         sound = await to_thread.run_sync(live.at_16_khz, live.samples(body), rate)
         return {"text": await to_thread.run_sync(room.hear, sound)}
+
+    app.include_router(shelf_http.routes(rooms, service.rules))
 
     @app.post(
         "/sessions/{session}/standing",

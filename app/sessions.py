@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +14,12 @@ from rich.table import Table
 from app.home import sessions_folder
 from app.telling import out, told
 from app.timeline import clock
+from app.web.shelf import FILE, Shelf
 from memory.sessions import SUFFIX, delete_session, export_session, list_sessions
 
 sessions = typer.Typer(
     name="sessions",
-    help="Sessions on disk; to go on with one, give its file to watch --session.",
+    help="Sessions on disk, the page's too; to go on with one, give its file to watch --session.",
     no_args_is_help=True,
 )
 Name = Annotated[str, typer.Argument(help="A session's name, or its file.")]
@@ -31,7 +32,9 @@ def list_(
 ) -> None:
     """List the sessions there are."""
     with told():
-        found = list_sessions(folder or sessions_folder())
+        where = folder or sessions_folder()
+        kept = [replace(each.info, name=each.id) for each in Shelf(where).found()]
+        found = sorted([*list_sessions(where), *kept], key=lambda info: -info.written)
     if as_json:
         print(json.dumps([{**asdict(info), "path": str(info.path)} for info in found]))
         return
@@ -69,10 +72,15 @@ def delete(
         typer.confirm(f"delete {path}?", abort=True)
     with told():
         delete_session(path)
+    shelf = Shelf(sessions_folder())
+    if path == shelf.folder / name / FILE:
+        shelf.forget(name)  # with the clip that came with it
     out.print(f"deleted {path}", markup=False)
 
 
 def _path(name: str) -> Path:
     if name.endswith(SUFFIX) or "/" in name:
         return Path(name)
+    if Shelf(sessions_folder()).holds(name):
+        return sessions_folder() / name / FILE
     return sessions_folder() / f"{name}{SUFFIX}"

@@ -46,6 +46,9 @@ ASSETS = Path(__file__).resolve().parent.parent.parent / "assets" / "page"
 
 LARGEST_UPLOAD = "500mb"
 
+KEEP_DAYS = 30.0
+"""Days for which others' sessions are kept after their last use, unless it is said."""
+
 WAIT = 1.0
 """Seconds between two looks at the line."""
 
@@ -73,6 +76,7 @@ def serve(
     allow_private: bool = False,
     webhook: str | None = None,
     webhook_secret: str = "",
+    keep_days: float | None = None,
     ready: Callable[[str], None] = print,
 ) -> None:
     """Serve the page and the HTTP side until interrupted.
@@ -84,6 +88,8 @@ def serve(
         allow_paths: visitors from elsewhere may name files of this machine.
         allow_private: streams and webhooks may lead into private networks.
         webhook: where every firing of every session is posted.
+        keep_days: days after its last use for which a session is kept; None is for ever on
+            this machine alone, and :data:`KEEP_DAYS` where others can come.
         ready: called with the page's address once it can be opened.
 
     Raises:
@@ -94,13 +100,17 @@ def serve(
         raise ServeError(
             f"{host} can be reached by others: set a user and password with --auth USER:PASSWORD"
         )
+    if keep_days is None and not rules.at_home({}):
+        keep_days = KEEP_DAYS
     certificate = _certificate(sessions_folder.parent, host) if https else None
     with ExitStack() as stack:
         fired: Callable[[Mapping[str, object]], None] = lambda document: None  # noqa: E731
         if webhook:
             hook = Webhook(webhook, webhook_secret, allow_private=True, failed=ready)
             fired = stack.enter_context(hook).send
-        rooms = stack.enter_context(Rooms(shared(engine), sessions_folder, most=max_sessions))
+        rooms = stack.enter_context(
+            Rooms(shared(engine), sessions_folder, most=max_sessions, keep_days=keep_days)
+        )
         app = build_app(Service(rooms, sample, rules, fired))
         config = uvicorn.Config(
             Guard(app, rules),
@@ -201,9 +211,10 @@ def page(service: Service) -> gr.Blocks:
                 status = gr.HTML(
                     _status("", False), elem_id="status", padding=False, apply_default_css=False
                 )
+                gr.HTML(_SESSIONS, padding=False, apply_default_css=False)
                 gr.HTML(_STAGE, padding=False, apply_default_css=False)
                 with gr.Row(elem_id="controls"):
-                    stop = gr.Button("Stop watching", size="sm")
+                    stop = gr.Button("Stop watching", size="sm", elem_id="stop")
                     restart = gr.Button("Start again", size="sm")
                     leave = gr.Button("Watch something else", size="sm")
                     forget = gr.Button("Forget all of it", size="sm")
@@ -268,27 +279,30 @@ def page(service: Service) -> gr.Blocks:
             ).then(None, [session], None, js=_js("id", "onlooker.attach(id)"))
         blocks.load(
             talk.come_back,
-            [session],
+            [session, ticket],
             [status, session, chat],
             js=_LINKED,
             concurrency_limit=None,
             **hidden,
         ).then(None, [session], None, js=_js("id", "onlooker.attach(id)"))
-        stop.click(talk.stop, [session], [status], **hidden)
+        # Not in Gradio's queue: these must work whatever else goes on.
+        stop.click(talk.stop, [session], [status], queue=False, **hidden)
         leave.click(
             talk.leave,
             [session],
             [status, session, chat],
             js=_js("id", "onlooker.detach(); return [id]"),
+            queue=False,
             **hidden,
-        )
+        ).then(None, [session], None, js=_js("id", "onlooker.attach(id)"))
         forget.click(
             talk.forget,
             [session],
             [status, session, chat],
             js=_js("id", "if (!onlooker.sure()) return ['']; onlooker.detach(); return [id]"),
+            queue=False,
             **hidden,
-        )
+        ).then(None, [session], None, js=_js("id", "onlooker.attach(id)"))
         gr.on(
             [ask.click, question.submit],
             talk.ask,
@@ -330,9 +344,8 @@ async def _begin(
         remarks = "; ".join(room.remarks)
         about = f"Watching {room.wanted.name}" + (f" ({remarks})" if remarks else "")
         yield _status(about, False), room.name
-    except EXPLAINED as error:
-        gr.Warning(str(error))
-        yield _status(str(error), False, wrong=True), ""
+    except Exception as error:
+        yield _failed(error), ""
     finally:
         if ticket is not None:
             service.rooms.leave_line(ticket)
@@ -351,27 +364,30 @@ class _Talk:
         self._service = service
         self._rooms = service.rooms
 
-    def come_back(self, session: str) -> tuple[str, str, Chat]:
-        """Take up the session that the page's address names."""
+    def come_back(self, session: str, how: str) -> tuple[str, str, Chat]:
+        """Take up the session that the page's address names; ``"ask"`` is only to ask about it."""
         if not session:
             return _status("", False), "", []
         try:
-            room = self._rooms.resume(session)
-        except (Full, *EXPLAINED) as error:
-            gr.Warning(str(error))
-            return _status(str(error), False, wrong=True), "", []
+            room = self._rooms.resume(session, watch=how != "ask")
+            turns = room.memory.turns()
+        except Exception as error:
+            return _failed(error), "", []
         chat: Chat = []
-        for turn in room.memory.turns():
+        for turn in turns:
             chat += [_said("user", turn.question), _said("assistant", turn.answer)]
-        return _status(f"Watching {room.wanted.name}", False), room.name, chat
+        about = f"Watching {room.wanted.name}"
+        if room.past:
+            remarks = "".join(f" ({remark})" for remark in room.session.properties.remarks)
+            about = f"{room.wanted.name}, as it was seen{remarks}. You can ask about it."
+        return _status(about, False), room.name, chat
 
     def stop(self, session: str) -> str:
         try:
             room = self._room(session)
             room.stop()
-        except EXPLAINED as error:
-            gr.Warning(str(error))
-            return _status(str(error), False, wrong=True)
+        except Exception as error:
+            return _failed(error)
         seen = clock(room.session.status.time)
         return _status(f"Stopped at {seen}. You can still ask.", False)
 
@@ -461,6 +477,14 @@ def _status(text: str, busy: bool, wrong: bool = False) -> str:
     return f'<p role="status" class="status {kind}">{html.escape(text)}</p>'
 
 
+def _failed(error: Exception) -> str:
+    """The status line of what went wrong, told as a warning too."""
+    known = isinstance(error, (Full, *EXPLAINED))
+    told = str(error) if known else f"this failed: {type(error).__name__}: {error}"
+    gr.Warning(told)
+    return _status(told, False, wrong=True)
+
+
 def _theme() -> gr.themes.Base:
     return gr.themes.Base(
         primary_hue="teal",
@@ -498,7 +522,10 @@ def _certificate(folder: Path, host: str) -> tuple[str, str]:
     return str(certificate), str(key)
 
 
-_LINKED = "() => [new URL(location.href).searchParams.get('session') ?? '']"
+_LINKED = """() => {
+  const here = new URL(location.href).searchParams;
+  return [here.get('session') ?? '', here.has('ask') ? 'ask' : ''];
+}"""
 
 _HEADER = """
 <header id="top"><h1>Onlooker</h1>
@@ -526,6 +553,12 @@ _STAGE = """
       Hold the button to look at one point.</span>
   </div>
 </section>
+"""
+
+_SESSIONS = """
+<section id="sessions" aria-label="Earlier sessions" hidden><h2>Earlier sessions</h2>
+  <p id="keeping"></p>
+  <ul id="kept"></ul></section>
 """
 
 _TIMELINE = """

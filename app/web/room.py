@@ -16,6 +16,7 @@ import numpy as np
 import psutil  # type: ignore[import-untyped]
 
 from app.web.looking import Looking, recorded
+from app.web.past import Past
 from app.web.playback import Preview
 from app.web.webhook import Webhook
 from memory.memory import Memory
@@ -25,12 +26,14 @@ from models.reasoning.reasoner import Counts
 from models.speech.voice import Speech
 from pipeline.answer import Answer, AskError, Timings
 from pipeline.engine import Engine
+from pipeline.gaze_questions import by_meaning, gaze_judge
 from pipeline.session import Session, resume_at
 from pipeline.sources import Source, open_source
 from pipeline.sources.browser import BrowserSource
 from pipeline.sources.gaze import GazeTrack
 from pipeline.sources.gaze.merged import WithGaze
 from pipeline.sources.reader import Playhead
+from pipeline.sources.source import SourceError
 from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAndMeaning
 
 KINDS = ("file", "camera", "stream")
@@ -42,6 +45,9 @@ MOST_ANSWERS = 2
 
 PICTURES_A_SECOND = 4.0
 """Candidate frames that a source gives; the sampler chooses among them."""
+
+PICTURES_BACK = 60
+"""Segments that are looked through for the picture of a moment."""
 
 RATE_WINDOW = 10.0
 
@@ -86,6 +92,8 @@ class Room:
         name: its id.
         folder: where it keeps the session file; taken up again where there is one.
         tell: called with each firing of a standing question; it must not take long.
+        watch: False for a session of which nothing more is watched: it is only asked about.
+            So is one that was taken up again and whose source is gone.
 
     Raises:
         SourceError, StoreError, RoomError: it cannot begin.
@@ -97,6 +105,7 @@ class Room:
         cost: of the last answer.
         answers: those under way.
         track: where somebody looked, as a tracker recorded it, if one did.
+        past: it is only asked about.
     """
 
     def __init__(
@@ -106,6 +115,7 @@ class Room:
         wanted: Wanted,
         engine: Engine,
         tell: Callable[[Room, Firing], None] = lambda room, firing: None,
+        watch: bool = True,
     ) -> None:
         if wanted.kind not in KINDS:
             raise RoomError(f"there is no kind of source {wanted.kind!r}: {', '.join(KINDS)}")
@@ -133,16 +143,9 @@ class Room:
             self.memory = Memory.open(folder / "session.onlooker", engine.embed)
             try:
                 self.started_at = resume_at(self.memory)
-                self._preview = Preview(self._source())
                 self.playhead.position = self.started_at
-                self.session = Session(
-                    self._preview,
-                    engine,
-                    self.memory,
-                    paced=self.wanted.kind == "file",
-                    playhead=self.playhead if self.wanted.kind == "file" else None,
-                    gaze=HEAD_WORN if self._looking is None else POINTER,
-                ).start()
+                self.past = not watch
+                self.session = self._begin() if watch else self._recall()
             except BaseException:
                 self.memory.close()
                 raise
@@ -151,7 +154,8 @@ class Room:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         (folder / "wanted.json").write_text(json.dumps(asdict(self.wanted)), encoding="utf-8")
-        self.standing = StandingQuestions(WordsAndMeaning(engine.embed))
+        judge = gaze_judge(WordsAndMeaning(engine.embed), by_meaning(engine.embed))
+        self.standing = StandingQuestions(judge)
         self._tell = tell
         self._webhooks: dict[int, Webhook] = {}
         self._standing = StandingWatch(
@@ -187,9 +191,18 @@ class Room:
         """Nobody looks, and nobody was here for ``patience`` seconds."""
         return not self._lookers and clock.monotonic() - self._touched > patience
 
-    def picture(self) -> tuple[float, bytes] | None:
-        """The latest picture read: stream time in seconds and JPEG."""
-        return self._preview.jpeg()
+    def picture(self, at: float | None = None) -> tuple[float, bytes] | None:
+        """The latest picture read, or of a moment that is past: stream time in seconds and JPEG.
+
+        Args:
+            at: stream time in seconds of that moment; its picture is a small one.
+        """
+        if at is None and not self.past:
+            return self._preview.jpeg()
+        for segment in reversed(self.memory.latest(PICTURES_BACK, at)):
+            if picture := self.memory.thumbnail(segment.index):
+                return segment.start, picture
+        return None
 
     def play(self, position: float | None, playing: bool) -> None:
         """Follow whoever plays the file: it is at ``position`` (seconds), running or not."""
@@ -324,6 +337,8 @@ class Room:
             "duration": properties.duration,
             "live": self.live,
             "camera": self.camera is not None,
+            "past": self.past,
+            "playable": self.file is not None and self.file.is_file(),
             "gaze": "pointer" if self.track is None else "file",
             "watching": status.watching,
             "error": status.error,
@@ -360,6 +375,31 @@ class Room:
         for webhook in list(self._webhooks.values()):
             webhook.close()
         self.memory.close()
+
+    def _begin(self) -> Session:
+        """Watch, or where the source is gone, take up what was seen of it."""
+        try:
+            return self._session(self._source())
+        except SourceError as error:
+            if not self.memory.next_index:
+                raise
+            self.past, self.camera = True, None
+            return self._recall(f"it is not watched on: {error}")
+
+    def _recall(self, remark: str = "") -> Session:
+        return self._session(Past(self.wanted.name, self.started_at, remark))
+
+    def _session(self, source: Source) -> Session:
+        self._preview = Preview(source)
+        file = self.wanted.kind == "file"
+        return Session(
+            self._preview,
+            self.engine,
+            self.memory,
+            paced=file,
+            playhead=self.playhead if file else None,
+            gaze=HEAD_WORN if self._looking is None else POINTER,
+        ).start()
 
     def _source(self) -> Source:
         if self.wanted.kind == "camera":

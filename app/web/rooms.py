@@ -2,15 +2,12 @@
 
 There are only so many rooms. Who comes when all are taken waits in line. A room that nobody
 looks at any more is closed; what it saw stays on disk and is taken up again by its id, which
-nobody can guess.
+nobody can guess. What nobody took up for long is forgotten, where the server says so.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
-import shutil
 import threading
 import time as clock
 from collections import OrderedDict
@@ -20,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from app.web.room import Room, Wanted
+from app.web.shelf import Shelf
 from pipeline.engine import Engine
 from pipeline.standing import Firing
 
@@ -31,7 +29,8 @@ LINE_PATIENCE = 15.0
 
 SWEEP = 5.0
 
-_ID = re.compile(r"[A-Za-z0-9_-]{20,40}")
+EXPIRE = 600.0
+"""Seconds between two looks for what is to be forgotten."""
 
 
 class Full(Exception):
@@ -60,14 +59,22 @@ class Rooms:
         folder: where sessions are kept, each in a folder named by its id.
         most: rooms at once.
         patience: seconds without anybody looking after which a room is closed.
+        keep_days: days after its last use for which a session is kept; None for ever.
 
     Attributes:
+        shelf: the sessions on disk.
         opened: rooms opened since the server began.
         tell: called with each firing of a standing question and its room.
     """
 
     def __init__(
-        self, engine: Engine, folder: Path, *, most: int = 4, patience: float = PATIENCE
+        self,
+        engine: Engine,
+        folder: Path,
+        *,
+        most: int = 4,
+        patience: float = PATIENCE,
+        keep_days: float | None = None,
     ) -> None:
         if most < 1:
             raise ValueError(f"there must be room for at least 1 session, not {most}")
@@ -75,8 +82,10 @@ class Rooms:
         self.most = most
         self.opened = 0
         self.tell: Callable[[Room, Firing], None] = lambda room, firing: None
-        self._folder = folder
+        self.shelf = Shelf(folder)
+        self.keep_days = keep_days
         self._patience = patience
+        self._expired_at = -EXPIRE
         self._lock = threading.Lock()
         self._rooms: dict[str, Room] = {}
         self._resuming = threading.Lock()  # a session file is opened once
@@ -86,7 +95,7 @@ class Rooms:
         self._sweeper = threading.Thread(target=self._sweep, name="rooms", daemon=True)
 
     def __enter__(self) -> Self:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.shelf.folder.mkdir(parents=True, exist_ok=True)
         self._sweeper.start()
         return self
 
@@ -134,15 +143,18 @@ class Rooms:
         """
         return self._admit(secrets.token_urlsafe(18), wanted, ticket)
 
-    def resume(self, name: str, ticket: str | None = None) -> Room:
+    def resume(self, name: str, ticket: str | None = None, watch: bool = True) -> Room:
         """The room of that id: as it is open, or as it is on disk.
+
+        Args:
+            watch: go on watching; else it is only asked about, without its source.
 
         Raises:
             NoRoom: there is no session of that id.
             Full, SourceError, StoreError: as :meth:`open`.
         """
         with self._resuming:
-            return self._resume(name, ticket)
+            return self._resume(name, ticket, watch)
 
     def get(self, name: str) -> Room:
         """The open room of that id; to be looked at counts as being there.
@@ -163,8 +175,8 @@ class Rooms:
             room = self._rooms.pop(name, None)
         if room is not None:
             room.close()
-        if forget and _ID.fullmatch(name):
-            shutil.rmtree(self._folder / name, ignore_errors=True)
+        if forget:
+            self.shelf.forget(name)
 
     def leave_line(self, ticket: str) -> None:
         """Give up a place in line."""
@@ -172,24 +184,26 @@ class Rooms:
             self._line.pop(ticket, None)
 
     def sweep(self) -> None:
-        """Close the rooms that nobody has looked at for long."""
+        """Close the rooms that nobody has looked at for long, and forget what is too old."""
         with self._lock:
             deserted = [name for name, room in self._rooms.items() if room.deserted(self._patience)]
         for name in deserted:
             self.leave(name)
+        if self.keep_days is not None and clock.monotonic() >= self._expired_at + EXPIRE:
+            self._expired_at = clock.monotonic()
+            with self._resuming:
+                self.shelf.expire(self.keep_days, [room.name for room in self.now])
 
-    def _resume(self, name: str, ticket: str | None) -> Room:
+    def _resume(self, name: str, ticket: str | None, watch: bool) -> Room:
         with self._lock:
             room = self._rooms.get(name)
         if room is not None:
             return room
-        folder = self._folder / name
-        if not _ID.fullmatch(name) or not (folder / "wanted.json").is_file():
+        if not self.shelf.holds(name):
             raise NoRoom("there is no such session here: it was forgotten, or the link is wrong")
-        kept = json.loads((folder / "wanted.json").read_text(encoding="utf-8"))
-        return self._admit(name, Wanted(**kept), ticket)
+        return self._admit(name, self.shelf.wanted(name), ticket, watch)
 
-    def _admit(self, name: str, wanted: Wanted, ticket: str | None) -> Room:
+    def _admit(self, name: str, wanted: Wanted, ticket: str | None, watch: bool = True) -> Room:
         with self._lock:
             self._prune()
             free = self.most - len(self._rooms) - self._opening
@@ -204,7 +218,12 @@ class Rooms:
             self._opening += 1
         try:
             room = Room(
-                name, self._folder / name, wanted, self.engine, lambda r, f: self.tell(r, f)
+                name,
+                self.shelf.folder / name,
+                wanted,
+                self.engine,
+                lambda r, f: self.tell(r, f),
+                watch=watch,
             )
             with self._lock:
                 self._rooms[name] = room

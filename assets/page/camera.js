@@ -6,6 +6,7 @@ const PICTURES_A_SECOND = 4; // what the server chooses from
 const WIDEST = 960;
 const QUALITY = 0.8;
 const EVERY = 200; // milliseconds between two sendings
+const AGAIN = 1500; // milliseconds after which a device that is away is looked for again
 const MOST_PICTURES = 40; // kept while the connection is away
 const MOST_SOUND = 600; // stretches of a tenth of a second
 const PICTURE = 1;
@@ -25,26 +26,58 @@ export class Camera {
   async start() {
     if (!navigator.mediaDevices)
       throw new Error("this page may not use the camera: open it on localhost or with https");
-    this.stream = await navigator.mediaDevices.getUserMedia({
-      video: { width: { ideal: 1280 }, facingMode: "environment" },
-      audio: { echoCancellation: true, noiseSuppression: false, autoGainControl: true },
-    });
+    await this.open();
     if (!this.running) return this.stop();
+    await this.agree();
+    await this.capture();
+    this.send();
+  }
+
+  // What there is of the devices: both, or one of them.
+  async open() {
+    const video = { width: { ideal: 1280 }, facingMode: "environment" };
+    const audio = { echoCancellation: true, noiseSuppression: false, autoGainControl: true };
+    const ask = (what) => navigator.mediaDevices.getUserMedia(what);
+    const missing = (error) => {
+      if (error.name !== "NotFoundError") throw error;
+    };
+    this.stream = (await ask({ video, audio }).catch(missing)) ?? (await ask({ video }).catch(missing)) ?? (await ask({ audio }));
+    for (const track of this.stream.getTracks()) track.addEventListener("ended", () => this.gone(track));
     const player = $("player");
     player.srcObject = this.stream;
     player.muted = true;
     player.controls = false;
     await player.play();
-    await this.agree();
-    this.capture(player);
-    this.silence = await listen(this.stream, (sound) => this.hear(sound));
-    this.send();
+  }
+
+  // A device was unplugged, or taken by another program: what is there is opened again.
+  async gone(track) {
+    if (!this.running || !this.stream.getTracks().includes(track)) return;
+    say("The camera is away: trying again ...", "busy");
+    while (this.running) {
+      this.close();
+      await new Promise((done) => setTimeout(done, AGAIN));
+      if (!this.running) return;
+      try {
+        await this.open();
+        if (!this.running) return this.stop();
+        await this.capture();
+        return say("The camera is back.");
+      } catch {
+        // It is still away.
+      }
+    }
+  }
+
+  close() {
+    this.silence?.();
+    this.silence = null;
+    this.stream?.getTracks().forEach((track) => track.stop());
   }
 
   stop() {
     this.running = false;
-    this.silence?.();
-    this.stream?.getTracks().forEach((track) => track.stop());
+    this.close();
     const player = $("player");
     if (player.srcObject === this.stream) player.srcObject = null;
     player.muted = false;
@@ -75,11 +108,14 @@ export class Camera {
     return this.running && this.zero !== undefined ? this.now() : null;
   }
 
-  capture(player) {
+  // Pictures and sound of what is open, until it is closed.
+  async capture() {
+    const { stream } = this;
+    const player = $("player");
     const canvas = document.createElement("canvas");
     let due = 0;
     const look = (now, seen) => {
-      if (!this.running) return;
+      if (!this.running || stream !== this.stream) return;
       player.requestVideoFrameCallback(look);
       const time = seen.captureTime ?? now;
       if (time < due) return;
@@ -95,6 +131,7 @@ export class Camera {
       );
     };
     player.requestVideoFrameCallback(look);
+    if (stream.getAudioTracks().length) this.silence = await listen(stream, (sound) => this.hear(sound));
   }
 
   hear({ time, rate, samples }) {

@@ -4,17 +4,20 @@ import { Camera } from "./camera.js";
 import { Gaze } from "./gaze.js";
 import { Looking } from "./looking.js";
 import { Overlay } from "./overlay.js";
+import { Past } from "./past.js";
 import { Player } from "./player.js";
+import { Sessions, disown, remember } from "./sessions.js";
 import { Timeline } from "./timeline.js";
 import { holdToSpeak, readAloud } from "./voice.js";
 
 const PAINT_EVERY = 100; // milliseconds: what is drawn changes a few times a second
 
 const state = { session: "", source: null, events: null, about: null, figures: null, epoch: null };
+const sessions = new Sessions();
 let overlay, timeline, gaze, looking;
 
 const ready = new Promise((done) => {
-  const look = () => ($("overlay") && $("cards") && $("talk") && $("figures") && $("gazes") ? done() : setTimeout(look, 50));
+  const look = () => ($("overlay") && $("cards") && $("talk") && $("figures") && $("gazes") && $("kept") ? done() : setTimeout(look, 50));
   look();
 }).then(() => {
   gaze = new Gaze({ jump });
@@ -51,7 +54,8 @@ function paint() {
 
 async function attach(session) {
   await ready;
-  if (!session || session === state.session) return;
+  if (!session) return sessions.load();
+  if (session === state.session) return;
   detach();
   state.session = session;
   const here = new URL(location.href);
@@ -59,8 +63,14 @@ async function attach(session) {
   history.replaceState(null, "", here);
   document.body.classList.add("watching");
   timeline.attach(session);
+  remember(session);
   try {
     const figures = await call("GET", `sessions/${session}`);
+    document.body.classList.toggle("past", figures.past);
+    if (figures.past) {
+      here.searchParams.set("ask", "1"); // a reload does not begin to watch
+      history.replaceState(null, "", here);
+    }
     gaze.attach(session, figures.gaze === "file");
     looking.attach(session, figures.gaze === "pointer");
     tellFigures(figures);
@@ -72,11 +82,14 @@ async function attach(session) {
 }
 
 async function show(session, figures) {
-  if (!figures.camera) {
+  if (figures.playable || (!figures.past && !figures.camera)) {
     state.source = new Player(session, figures);
     return;
   }
-  if (!figures.watching) return;
+  if (figures.past || !figures.watching) {
+    state.source = new Past(session);
+    return;
+  }
   const camera = (state.source = new Camera(session));
   try {
     await camera.start();
@@ -96,13 +109,13 @@ function detach() {
   timeline?.detach();
   looking?.detach();
   gaze?.detach();
-  document.body.classList.remove("watching");
+  document.body.classList.remove("watching", "past");
   for (const id of ["questions", "firings"]) $(id)?.replaceChildren();
   if ($("standing")) $("standing").hidden = true;
   if ($("budget")) $("budget").hidden = true;
   document.querySelector("#figures dl")?.replaceChildren();
   const here = new URL(location.href);
-  here.searchParams.delete("session");
+  for (const name of ["session", "ask"]) here.searchParams.delete(name);
   history.replaceState(null, "", here);
 }
 
@@ -114,7 +127,8 @@ function follow(session) {
     timeline.take(what);
     gaze.take(what);
     if (what.kind === "error") say(what.text, "wrong");
-    if (what.kind === "end" && state.source instanceof Camera === false) say(`At the end: ${what.text}. You can still ask.`);
+    if (what.kind === "end" && !state.figures?.past && state.source instanceof Camera === false)
+      say(`At the end: ${what.text}. You can still ask.`);
   });
   on("firing", fired);
   on("figures", tellFigures);
@@ -140,12 +154,14 @@ function lost(session) {
   setTimeout(async () => {
     if (state.session !== session) return;
     try {
-      await call("POST", `sessions/${session}/resume`);
+      await call("POST", `sessions/${session}/resume?watch=${!state.figures?.past}`);
       follow(session);
       say("The session was taken up again.");
     } catch (error) {
-      if (error.status === 404) say(error.message, "wrong");
-      else lost(session);
+      const full = error.status === 429;
+      if (full) say(`Please wait: ${error.message}.`, "busy");
+      if (full || error.status === undefined) lost(session); // or the server is away
+      else say(error.message, "wrong");
     }
   }, 1000);
 }
@@ -153,7 +169,7 @@ function lost(session) {
 // Go to a moment; where the stream cannot, or `until` is given, questions are about that.
 function jump(time, until = null) {
   timeline.reveal(time);
-  const there = state.source instanceof Player && state.source.jump(time);
+  const there = state.source?.jump?.(time) ?? false;
   if (until !== null) about(until, false);
   else if (!there) about(time);
 }
@@ -170,7 +186,10 @@ function about(time, focus = true) {
 function tellFigures(told) {
   state.figures = told;
   timeline.figures(told);
-  if (!told.watching && state.source instanceof Camera) state.source.stop();
+  if (!told.watching && state.source instanceof Camera) {
+    state.source.stop();
+    state.source = new Past(state.session);
+  }
   const rate = (value) => (value == null ? "–" : `${Math.round(value * 10) / 10} / s`);
   const last = told.last_answer;
   const rows = {
@@ -244,5 +263,9 @@ window.onlooker = {
     const said = [...document.querySelectorAll("#chat .bot .prose, #chat .message.bot")].at(-1);
     if (said) readAloud(said.querySelector("p")?.textContent ?? "");
   },
-  sure: () => confirm("Delete this session and all that was seen in it?"),
+  sure: () => {
+    const sure = confirm("Delete this session and all that was seen in it?");
+    if (sure) disown(state.session);
+    return sure;
+  },
 };

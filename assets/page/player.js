@@ -13,11 +13,12 @@ export class Player {
     this.stopped = new AbortController();
     this.pictured = figures.live;
     if (figures.live) this.picture();
-    else this.load(figures.position ?? 0);
+    else this.load(figures);
   }
 
-  load(position) {
+  load(figures) {
     const { video } = this;
+    const position = figures.position ?? 0;
     const { signal } = this.stopped;
     const on = (names, tell) =>
       names.split(" ").forEach((name) => video.addEventListener(name, tell, { signal }));
@@ -30,11 +31,12 @@ export class Player {
       if (!video.videoWidth && !video.duration) this.unplayable();
     });
     video.src = address(`sessions/${this.session}/media`);
+    this.timer = setInterval(() => !video.paused && this.tell(), TELL_EVERY);
+    if (figures.past) return; // to be looked at, where the visitor wants to
     video.play().catch((error) => {
       if (error.name !== "NotAllowedError") return;
       say("Press play to begin: the browser wants a touch first.");
     });
-    this.timer = setInterval(() => !video.paused && this.tell(), TELL_EVERY);
   }
 
   tell(position = this.video.currentTime, playing = this.running) {

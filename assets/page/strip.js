@@ -22,14 +22,14 @@ export function drawStrip({ window: [start, end], days, episodes, segments, gaps
     lane("episode", episodes.map((one) => mark(one, "episode", one.first, one.note))),
     lane("segment", segments.map((one) =>
       mark(one, "segment", one.index, one.note, heard(one) ? "heard" : ""))),
-    make("div", { class: "ticks" }, ...[0, 1, 2, 3].map((i) =>
-      make("span", { class: "tick", style: `left: ${25 * i}%` }, clock(start + i * step)))),
-    ...gaps.map((gap) =>
+    gaps.length ? make("div", { class: "lane away" }, ...gaps.map((gap) =>
       make("span", {
         class: "gap",
         title: `Away from ${clock(gap.start)} to ${clock(gap.end)}: ${gap.reason}`,
         style: `left: ${percent(gap.start)}%; width: ${percent(gap.end) - percent(gap.start)}%`,
-      })),
+      }))) : null,
+    make("div", { class: "ticks" }, ...[0, 1, 2, 3].map((i) =>
+      make("span", { class: "tick", style: `left: ${25 * i}%` }, clock(start + i * step)))),
     make("span", { class: "at" }),
   ].filter(Boolean));
 }

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from app.web.room import Room
+from pipeline.sources.browser import AWAY
 from tests.app.web.site import Site, serving, until
 from tests.app.web.visit import Visit
 
@@ -117,6 +118,38 @@ def test_picture_and_sound_line_up_and_a_dropped_connection_loses_no_sound(
     tab.page.get_by_text("Stopped at").wait_for()
     tab.ask("What was there?")
     tab.answer("What was there?").wait_for()
+    assert tab.errors == []
+
+
+def test_a_camera_that_is_unplugged_is_taken_up_again_and_the_gap_is_kept(
+    tab: Visit, site: Site
+) -> None:
+    room, _ = begin(tab, site)
+    tab.until("onlooker.figures().time > 1")
+    tab.page.evaluate(
+        """() => {
+          const open = navigator.mediaDevices.getUserMedia;
+          navigator.mediaDevices.getUserMedia = async () => {
+            throw new DOMException("it is unplugged", "NotReadableError");
+          };
+          window.plug = () => (navigator.mediaDevices.getUserMedia = open);
+          for (const track of player.srcObject.getTracks()) {
+            track.stop();
+            track.dispatchEvent(new Event("ended"));
+          }
+        }"""
+    )
+    tab.page.locator("#status .busy", has_text="The camera is away").wait_for()
+    away = room.camera.now
+    until(lambda: room.camera.now > away + AWAY)  # so long it must have been away to be a gap
+    tab.page.evaluate("plug()")
+    tab.page.get_by_text("The camera is back").wait_for()
+    tab.until(f"onlooker.figures().time > {away + AWAY}")
+    tab.page.get_by_role("button", name="Stop watching").click()
+    tab.page.get_by_text("Stopped at").wait_for()
+    (gap,) = [gap for gap in room.memory.gaps(0.0, 1e6) if gap.reason == "the camera was away"]
+    assert gap.end - gap.start >= AWAY
+    tab.page.locator("#strip .gap").first.wait_for()
     assert tab.errors == []
 
 

@@ -162,9 +162,12 @@ def test_it_can_be_used_at_phone_width_in_the_dark_and_by_keyboard(visit, site: 
     tab.page.keyboard.type("Which pet?")
     tab.page.keyboard.press("Enter")
     tab.answer("Which pet?").wait_for()
+    tab.page.evaluate("player.pause()")
     tab.page.locator("#strip").focus()
+    tab.page.keyboard.press("-")
+    tab.page.locator("#strip .tick", has_text="3:45.0").wait_for()  # of five minutes
     tab.page.keyboard.press("+")
-    tab.until("document.querySelectorAll('#strip .mark').length < 3")
+    tab.page.locator("#strip .tick", has_text="3:45.0").wait_for(state="detached")
     tab.page.keyboard.press("ArrowLeft")
     tab.until("document.getElementById('follow').ariaPressed === 'false'")
     tab.page.keyboard.press("End")
