@@ -153,9 +153,12 @@ def foveated(each: int = 60) -> None:
 
     Text: small words on photographs; every token is drawn as a 32 x 32 picture of its piece,
     all the detail that a token of the full picture has; a word survives if it is then read
-    right. Objects: small photographs; every token is the mean of the network's features over
-    its piece; an object survives if the token at its middle is nearest to the right one of 12
-    in a gallery seen elsewhere at that size.
+    right. Objects: small photographs, 12 whole ones and their quarters, cut, lit and noisy each
+    time anew, drawn from the tokens as words are; an object survives if what a network sees in
+    it is nearest to the right one of the 60 at that size. Features: small photographs; every
+    token is the mean of the network's features over its piece; an object survives if the
+    token at its middle is nearest to the right one of 12 in a gallery seen elsewhere at that
+    size.
 
     Args:
         each: pictures of each size.
@@ -164,8 +167,10 @@ def foveated(each: int = 60) -> None:
     print(f"{'what':12} {'px':>4} {'n':>4} " + " ".join(f"{way:>19}" for way in WAYS) + "  ratio")
     for pixels in (5, 6, 7, 8, 10, 12):
         _row("text", pixels, survival_of_text(each, pixels, rng))
-    for pixels in (16, 24, 32, 48, 64):
+    for pixels in (8, 12, 16, 24, 32):
         _row("object", pixels, survival_of_objects(each, pixels, rng))
+    for pixels in (16, 24, 32, 48, 64):
+        _row("features", pixels, survival_of_features(each, pixels, rng))
 
 
 def _row(what: str, pixels: int, found: dict[str, list[bool]]) -> None:
@@ -238,6 +243,49 @@ def survival_of_text(count: int, pixels: int, rng: np.random.Generator) -> dict[
 
 
 def survival_of_objects(count: int, pixels: int, rng: np.random.Generator) -> dict[str, list[bool]]:
+    classifier = ObjectClassifier()
+    whole = [cv2.resize(photo(name), (256, 256)) for name in (*PHOTOS, *OTHER_PHOTOS)]
+    corners = [(row, column) for row in (0, 128) for column in (0, 128)]
+    things = whole + [p[r : r + 128, c : c + 128] for p in whole for r, c in corners]
+
+    def small(thing: np.ndarray) -> np.ndarray:
+        return cv2.resize(thing, (pixels, pixels), interpolation=cv2.INTER_AREA)
+
+    def seen(pictures: list[np.ndarray]) -> torch.Tensor:
+        large = [cv2.resize(p, (224, 224), interpolation=cv2.INTER_CUBIC) for p in pictures]
+        batch = torch.from_numpy((np.stack(large).astype(np.float32) - 127) / 128)
+        with torch.inference_mode():
+            maps = _body(classifier._model, batch.permute(0, 3, 1, 2))
+        return torch.nn.functional.normalize(maps.mean((2, 3)), dim=1)
+
+    size = GRID[1] * SIDE, GRID[0] * SIDE
+    grounds = [cv2.resize(texture(f"{name}.png"), size) for name in ("brick", "gravel", "grass")]
+    blank = VisualFeatures(torch.zeros(1, *GRID, 1), (0.5,))
+    gallery = seen([small(thing) for thing in things])
+    found: dict[str, list[bool]] = {way: [] for way in WAYS}
+    for i in range(count):
+        which = i % len(things)
+        side = things[which].shape[0]
+        cut = int(side * rng.uniform(0.9, 1.0))
+        row, column = (int(v) for v in rng.integers(0, side - cut + 1, 2))
+        thing = small(things[which][row : row + cut, column : column + cut]).astype(np.float64)
+        thing = thing * rng.uniform(0.85, 1.15) + rng.normal(0, 5, thing.shape)
+        left = int(rng.integers(0, size[0] - pixels))
+        top = int(rng.integers(0, size[1] - pixels))
+        image = grounds[int(rng.integers(len(grounds)))].copy()
+        image[top : top + pixels, left : left + pixels] = np.clip(thing, 0, 255)
+        x = (left + pixels / 2) / size[0] + rng.normal(0, OFF) / NEON.horizontal
+        y = (top + pixels / 2) / size[1] + rng.normal(0, OFF) / NEON.vertical
+        box = left, top, left + pixels, top + pixels
+        drawn = seen([_drawn_from(image, _pieces(blank, x, y, way), box) for way in WAYS])
+        for way, nearest in zip(WAYS, (drawn @ gallery.T).argmax(1).tolist(), strict=True):
+            found[way].append(nearest == which)
+    return found
+
+
+def survival_of_features(
+    count: int, pixels: int, rng: np.random.Generator
+) -> dict[str, list[bool]]:
     classifier = ObjectClassifier()
     size = GRID[1] * SIDE, GRID[0] * SIDE
     things = [
