@@ -118,7 +118,7 @@ def load_prompts(path: Path) -> Prompts:
     for name, text in data.items():
         try:
             text.format(question="", options="", history="", answer="", instruction="")
-        except (KeyError, IndexError, ValueError) as error:
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path}: template {name!r} uses {error}; known are question, options, history, "
                 "answer, instruction"

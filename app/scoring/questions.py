@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,8 +11,21 @@ from typing import Any
 LETTERS = "ABCDEFGHIJ"
 
 
+MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What reading an entry raises that is not as published; see :func:`reason`."""
+
+
 class DataError(Exception):
     """A question or reply file cannot be used; the message names the file and the place."""
+
+
+def reason(error: Exception) -> str:
+    """What is wrong with an entry, of the error that reading it raised."""
+    if isinstance(error, KeyError):
+        return f"lacks {error}"
+    if isinstance(error, ValueError):
+        return str(error)
+    return "a value in it is of the wrong kind or out of range"
 
 
 class Kind(StrEnum):
@@ -72,6 +86,19 @@ class Question:
     clue: float | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            ValueError: a text is none, or a time is before 0 or no number.
+        """
+        for name in ("task", "group", "video", "text", "answer"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"its {name} is not a text")
+        for name in ("time", "window", "due", "clue"):
+            seconds = getattr(self, name)
+            if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+                raise ValueError(f"its {name} is no number of seconds: {seconds!r}")
 
     @property
     def chance(self) -> float | None:

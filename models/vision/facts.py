@@ -17,6 +17,7 @@ from models.vision.faces import FaceFinder
 Box = tuple[float, float, float, float]
 
 WIDTH = 160  # pixels across the small picture in which facts are found
+TALLEST = 4  # most times its width that this is high: a damaged picture may be a line
 NOISE = 20  # steps of 255 by which red, green or blue must change for a pixel to have moved
 COMMON = 0.12  # share of the picture that makes a colour a dominant one
 MOST_COLOURS = 3
@@ -101,7 +102,7 @@ class _Small:
 
 def _shrink(image: NDArray[np.uint8]) -> _Small:
     height, width = image.shape[:2]
-    size = (WIDTH, max(1, round(height * WIDTH / width)))
+    size = (WIDTH, min(TALLEST * WIDTH, max(1, round(height * WIDTH / width))))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     return _Small(small, luma, name_colours(small))

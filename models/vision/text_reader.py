@@ -37,6 +37,7 @@ RAREST = 4
 SCENE_CUT = 0.08  # mean difference of tiny pictures, in [0, 1]
 GRID = 16  # pixels of a cell in the edge maps
 MAP_WIDTH = 480  # pixels across the picture in the edge maps
+TALLEST = 4  # most times their width that these are high: a damaged picture may be a line
 
 
 class TextReaderError(Exception):
@@ -257,7 +258,7 @@ def _shared(a: Box, b: Box) -> float:
 def _edge_map(image: Image) -> NDArray[np.float32]:
     """Where lettering may be: strength of upright edges, ``float32 (h, w)``."""
     height, width = image.shape[:2]
-    size = (MAP_WIDTH, max(GRID, round(height * MAP_WIDTH / width)))
+    size = (MAP_WIDTH, min(TALLEST * MAP_WIDTH, max(GRID, round(height * MAP_WIDTH / width))))
     luma = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     return np.asarray(np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0)), dtype=np.float32)
 

@@ -12,6 +12,7 @@ import av
 from models.media import AudioChunk, Frame
 from pipeline.sources.audio import AudioConverter
 from pipeline.sources.clock import FORWARD, StreamClock
+from pipeline.sources.streams import frame_rate
 from pipeline.sources.video import VideoConverter
 
 PATIENCE = 100
@@ -126,7 +127,7 @@ class Decoder:
                 self._take_sound(frame)
 
     def _take_picture(self, frame: Any, stream: Any) -> None:
-        interval = 1 / float(stream.average_rate) if stream.average_rate else 0.04
+        interval = 1 / (frame_rate(stream) or 25.0)
         time = self.clock.place("video", frame.time, interval)
         self._reached["video"] = max(self._reached["video"], time)
         self.time = max(self.time, time)

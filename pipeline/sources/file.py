@@ -13,7 +13,7 @@ import av
 from models.media import Media
 from pipeline.sources.decode import BrokenStream, Decoder
 from pipeline.sources.source import Properties, SourceError
-from pipeline.sources.streams import choose
+from pipeline.sources.streams import choose, frame_rate
 from pipeline.sources.video import upright_size
 
 CUT_SHORT = 1.0
@@ -70,7 +70,7 @@ class FileSource:
             if microseconds and microseconds > 0:
                 self._duration = microseconds / 1_000_000
             if self._video is not None:
-                self._frame_rate = float(self._video.average_rate or 0)
+                self._frame_rate = frame_rate(self._video)
         except BaseException:
             self._container.close()
             raise
@@ -149,7 +149,11 @@ class FileSource:
             raise SourceError(f"{path} is empty (0 bytes): it was not recorded or copied fully")
         try:
             # A playlist that poses as a local file must not reach out to the network.
-            container = av.open(str(path), options={"protocol_whitelist": "file,crypto,data"})
+            container = av.open(
+                str(path),
+                options={"protocol_whitelist": "file,crypto,data"},
+                metadata_errors="replace",  # titles are in any encoding, or damaged
+            )
         except av.error.InvalidDataError as error:
             raise self._not_media() from error
         except (av.FFmpegError, OSError) as error:

@@ -17,7 +17,7 @@ from models.media import Break, Media
 from pipeline.sources.clock import FORWARD
 from pipeline.sources.decode import BrokenStream, Decoder
 from pipeline.sources.source import Properties, SourceError
-from pipeline.sources.streams import Chosen, choose
+from pipeline.sources.streams import Chosen, choose, frame_rate
 
 SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt", "rtp")
 
@@ -50,6 +50,8 @@ class StreamSource:
         rate: most frames a second that are converted to RGB and given.
         longest_side: larger pictures are scaled down to this many pixels.
         first_wait: seconds before the first new try.
+        name: for people, in place of the address.
+        name: for people, in place of the address.
         silence: seconds without data after which the stream counts as lost.
 
     Raises:
@@ -67,9 +69,10 @@ class StreamSource:
         longest_side: int = 1280,
         first_wait: float = FIRST_WAIT,
         silence: float = SILENCE,
+        name: str | None = None,
     ) -> None:
         self._address = address
-        self._name = without_credentials(address)
+        self._name = name or without_credentials(address)
         self._format = format
         self._options = {**_defaults(address), **(options or {})}
         self._rate = rate
@@ -168,9 +171,11 @@ class StreamSource:
                 format=self._format,
                 options=self._options,
                 timeout=(OPENING, self._silence),
+                metadata_errors="replace",  # titles are in any encoding, or damaged
             )
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise SourceError(f"{self._name} cannot be opened: {_why(error)}") from None
+            hint = "; 'python launch.py sources' lists what is here" if self._format else ""
+            raise SourceError(f"{self._name} cannot be opened: {_why(error)}{hint}") from None
         try:
             self._chosen = choose(container, self._name)
         except SourceError:
@@ -185,7 +190,7 @@ class StreamSource:
             live=duration is None,
             width=0 if video is None else video.width,
             height=0 if video is None else video.height,
-            frame_rate=0.0 if video is None else float(video.average_rate or 0),
+            frame_rate=0.0 if video is None else frame_rate(video),
             has_video=video is not None,
             has_audio=self._chosen.audio is not None,
             remarks=self._chosen.remarks,
@@ -199,7 +204,17 @@ class StreamSource:
 
 def without_credentials(address: str) -> str:
     """``address`` without user, password and query, for messages and logs."""
-    return re.sub(r"(?<=://)[^/@]*@", "", address).split("?")[0]
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return address.split("?")[0]
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    # What stands where a port should is a password with a character that ends an address.
+    odd = "@" not in host and not re.fullmatch(r"[^:]*|\[.*\](:\d*)?|.*:\d*", host)
+    if odd:
+        rest = rest.rpartition("@")[2]
+    else:
+        rest = host.rpartition("@")[2] + rest[len(host) :]
+    return scheme + separator + re.split(r"[?#]", rest, maxsplit=1)[0]
 
 
 def _defaults(address: str) -> dict[str, str]:

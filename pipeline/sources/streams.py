@@ -9,6 +9,12 @@ from av.stream import Disposition
 
 from pipeline.sources.source import SourceError
 
+MOST_FRAMES = 1000.0
+"""Frames a second above which a stated rate is taken for damage."""
+
+LONGEST_FRAME = 600.0
+"""Seconds between two frames above which it is so too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -48,3 +54,9 @@ def choose(container: Any, name: str) -> Chosen:
         place = audios.index(audio) + 1
         remarks.append(f"{len(audios)} audio streams, took number {place}")
     return Chosen(video, audio, tuple(remarks))
+
+
+def frame_rate(video: Any) -> float:
+    """Frames a second of a video stream, 0 where it does not say or cannot be right."""
+    rate = float(video.average_rate or 0)
+    return rate if 1 / LONGEST_FRAME <= rate <= MOST_FRAMES else 0.0

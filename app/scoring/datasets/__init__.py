@@ -22,8 +22,12 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except json.JSONDecodeError as error:
         raise DataError(f"{path} is not JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not JSON: byte {error.start} is no UTF-8") from error
+    except RecursionError as error:
+        raise DataError(f"{path} is not JSON that can be read: it is nested too deep") from error
 
 
 def load(path: Path, *, all_context: bool = False) -> QuestionSet:

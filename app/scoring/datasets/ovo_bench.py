@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.scoring.questions import LETTERS, Kind, Question, QuestionSet, Rejected
+from app.scoring.questions import (
+    LETTERS,
+    MISSHAPEN,
+    Kind,
+    Question,
+    QuestionSet,
+    Rejected,
+    reason,
+)
 
 GROUPS: Mapping[str, str] = {
     "EPM": "backward",
@@ -34,10 +42,9 @@ def load(data: Sequence[Any]) -> QuestionSet:
     for number, entry in enumerate(data):
         try:
             questions.extend(list(_questions(entry)))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            why = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        except MISSHAPEN as error:
             name = entry.get("id", "?") if isinstance(entry, Mapping) else "?"
-            rejected.append(Rejected(f"[{number}] (id {name})", why))
+            rejected.append(Rejected(f"[{number}] (id {name})", reason(error)))
     return QuestionSet("ovo-bench", tuple(questions), tuple(rejected))
 
 

