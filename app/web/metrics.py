@@ -12,7 +12,7 @@ from app.web.room import Room
 from app.web.rooms import Rooms
 from pipeline.answer import Answer
 
-KEPT = ("read", "dropped", "offered", "sampled", "segments")
+KEPT = ("read", "dropped", "offered", "sampled", "segments", "unwritten", "lost")
 
 
 class Metrics:
@@ -80,6 +80,17 @@ class Metrics:
                 assert isinstance(value, int | float)
                 family.add_metric([_short(room)], value)
             yield family
+        faults = GaugeMetricFamily(
+            "onlooker_session_faults",
+            "Failures of a part of an open session",
+            labels=["session", "part"],
+        )
+        for room, told in figures:
+            counted = told["faults"]
+            assert isinstance(counted, dict)
+            for part, count in counted.items():
+                faults.add_metric([_short(room), part], count)
+        yield faults
 
 
 def _short(room: Room) -> str:

@@ -127,6 +127,7 @@ function follow(session) {
     timeline.take(what);
     gaze.take(what);
     if (what.kind === "error") say(what.text, "wrong");
+    if (what.kind === "fault") say(what.text);
     if (what.kind === "end" && !state.figures?.past && state.source instanceof Camera === false)
       say(`At the end: ${what.text}. You can still ask.`);
   });
@@ -192,12 +193,16 @@ function tellFigures(told) {
   }
   const rate = (value) => (value == null ? "–" : `${Math.round(value * 10) / 10} / s`);
   const last = told.last_answer;
+  const faults = Object.entries(told.faults);
   const rows = {
     Watched: clock(told.time) + (told.duration ? ` of ${clock(told.duration)}` : ""),
     "Behind": `${told.lag.toFixed(1)} s`,
     "Source": rate(told.source_fps),
     "Looked at": rate(told.sampled_fps),
     "Dropped": told.dropped,
+    ...(told.quality === "full" ? {} : { "Looking": told.quality }),
+    ...(faults.length ? { "Failures": faults.map(([part, count]) => `${part} ${count}`).join(", ") } : {}),
+    ...(told.unwritten || told.lost ? { "Not on disk": `${told.unwritten} held, ${told.lost} lost` } : {}),
     "Memory": `${Math.round(told.memory_bytes / 2 ** 20)} MB`,
     "First token": last ? `${last.first_token.toFixed(1)} s` : "–",
     "Speed": last?.tokens_per_second ? `${last.tokens_per_second.toFixed(0)} tokens/s` : "–",

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 
 import app.server
 from app.web.guard import Rules
+from tests.app.web.fakes import fake_engine
 from tests.app.web.site import SAMPLE, Site, serving, until
 from tests.pipeline.test_browser_source import jpeg, tone
 
@@ -273,6 +275,28 @@ def test_a_session_is_taken_up_again_after_a_restart_with_all_it_saw(tmp_path: P
         assert client.delete(f"/sessions/{name}", params={"forget": True}).status_code == 204
         assert client.post(f"/sessions/{name}/resume").status_code == 404
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_fails_is_counted_in_the_figures_while_watching_goes_on(tmp_path: Path):
+    class Broken:
+        def look(self, image):
+            raise ValueError("it broke")
+
+    whole = fake_engine()
+    engine = replace(whole, senses=replace(whole.senses, seeing=Broken()))
+    with (
+        serving(tmp_path, engine=engine) as site,
+        httpx.Client(base_url=site.url, timeout=45) as client,
+    ):
+        name = client.post("/sessions", json={"source": "sample"}).json()["id"]
+        client.post(f"/sessions/{name}/playhead", json={"position": 5, "playing": False})
+        until(lambda: client.get(f"/sessions/{name}").json()["time"] > 4)
+        figures = client.get(f"/sessions/{name}").json()
+        (part,) = figures["faults"]
+        assert figures["faults"][part] > 0
+        assert (figures["quality"], figures["error"]) == ("full", None)
+        told = client.get("/metrics").text
+        assert f'part="{part}"' in told
 
 
 def test_the_next_visitor_is_told_to_wait_with_a_place(tmp_path: Path):
