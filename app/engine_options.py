@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from app.logs import log_as
 from pipeline.engine import Choice
 
 
@@ -65,6 +66,14 @@ Concurrency = Annotated[
 FallbackTo = Annotated[
     Fallback | None, typer.Option("--fallback", help="Remote: answers where the server does not.")
 ]
+GazeCues = Annotated[
+    str | None,
+    typer.Option(
+        "--gaze-cues",
+        help="How a model is given the gaze: text, drawn, saliency, foveated, choice, joined by "
+        "commas, or none; embedded and remote take text.",
+    ),
+]
 
 
 def chosen(
@@ -79,6 +88,7 @@ def chosen(
     timeout: Timeout = 60.0,
     concurrency: Concurrency = 8,
     fallback: FallbackTo = None,
+    gaze_cues: GazeCues = None,
 ) -> Choice:
     """The engine that the options name."""
     bits: Literal["8bit", "4bit"] | None = None if quantise is None else quantise.value
@@ -95,22 +105,25 @@ def chosen(
         timeout,
         concurrency,
         instead,
+        gaze_cues,
     )
 
 
 def choosing(command: Callable[..., None]) -> Callable[..., None]:
     """A command that takes the options of :func:`chosen` in place of its last parameter,
-    ``choice``, which is the engine that they name."""
+    ``choice``, which is the engine that they name; and those of the log."""
     own = inspect.signature(command, eval_str=True).parameters
-    options = inspect.signature(chosen, eval_str=True).parameters
+    engine = inspect.signature(chosen, eval_str=True).parameters
+    logged = inspect.signature(log_as, eval_str=True).parameters
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        choice = chosen(**{name: given.pop(name) for name in options})
+        log_as(**{name: given.pop(name) for name in logged})
+        choice = chosen(**{name: given.pop(name) for name in engine})
         command(**given, choice=choice)
 
     kept = [each for each in own.values() if each.name != "choice"]
-    taken = [*kept, *options.values()]
+    taken = [*kept, *engine.values(), *logged.values()]
     run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in taken}
     return run

@@ -29,6 +29,7 @@ class Choice:
             :class:`models.reasoning.remote.endpoint.Endpoint`; for ``remote`` alone, which needs
             the first.
         fallback: ``"embedded"`` answers where the server does not; None for none.
+        gaze_cues: names of :class:`models.gaze.cues.Cues`; None for the engine's own choice.
     """
 
     name: str = "embedded"
@@ -42,6 +43,7 @@ class Choice:
     timeout: float = 60.0
     concurrency: int = 8
     fallback: Literal["embedded"] | None = None
+    gaze_cues: str | None = None
 
 
 class EngineError(Exception):
@@ -77,6 +79,11 @@ def load_engine(choice: Choice, home: Path) -> Engine:
     """
     if choice.name not in ENGINES:
         raise EngineError(f"there is no engine {choice.name!r}; there are: {', '.join(ENGINES)}")
+    if choice.name != "transformers" and choice.gaze_cues not in (None, "text"):
+        raise EngineError(
+            f"the {choice.name} engine is given the gaze in words alone: --gaze-cues text, or "
+            "leave it out"
+        )
     if choice.name == "embedded" and choice.model is not None:
         raise EngineError("the embedded engine brings its own model: leave --model out")
     if choice.name != "remote" and choice.base_url is not None:
@@ -135,6 +142,7 @@ def _mind(
             device_map=choice.device_map,
             quantise=choice.quantise,
             attention=choice.attention,
+            gaze=choice.gaze_cues,
         )
     except ReasonerError as error:
         raise EngineError(str(error)) from error
@@ -142,7 +150,12 @@ def _mind(
     def new_reasoner(scratch: Path | None) -> Reasoner:
         return loaded.reasoner(None if scratch is None else SpillFolder(scratch))
 
-    return new_reasoner, {"engine": "transformers", "model": choice.model, "dtype": choice.dtype}
+    return new_reasoner, {
+        "engine": "transformers",
+        "model": choice.model,
+        "dtype": choice.dtype,
+        "gaze_cues": str(loaded.gaze),
+    }
 
 
 def _remote(

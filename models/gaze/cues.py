@@ -265,3 +265,7 @@ class Cues:
                 f"{', '.join(cls.__slots__)}, joined by commas, or none"
             )
         return cls(**dict.fromkeys(wanted, True))
+
+    def __str__(self) -> str:
+        """The names, joined by commas, or ``none``."""
+        return ",".join(name for name in self.__slots__ if getattr(self, name)) or "none"

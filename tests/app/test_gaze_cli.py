@@ -117,3 +117,17 @@ def test_gaze_that_cannot_be_had_says_what_to_do(
 def test_calibrating_without_a_camera_says_which_was_meant(run: Any) -> None:
     done = run("calibrate", "97", input="\n" * 9)
     assert done.exit_code == 2 and ("video97" in done.output or "face" in done.output)
+
+
+@pytest.mark.parametrize("cues", ["drawn", "text,foveated", "none"])
+def test_an_engine_that_reads_words_alone_refuses_other_cues(
+    clip: Path, tmp_path: Path, cues: str
+) -> None:
+    done = CliRunner().invoke(cli.app, ["ask", str(clip), "What?", "--gaze-cues", cues])
+    assert done.exit_code == 2 and "words alone" in done.output
+
+
+def test_an_unknown_cue_is_named_before_a_model_is_loaded(clip: Path, tmp_path: Path) -> None:
+    model = ["--engine", "transformers", "--model", str(tmp_path)]
+    done = CliRunner().invoke(cli.app, ["watch", str(clip), *model, "--gaze-cues", "psychic"])
+    assert done.exit_code == 2 and "psychic" in done.output

@@ -104,6 +104,7 @@ def test_cues_combine():
     assert Cues.named("none") == Cues.named("") == Cues()
     assert Cues.named("text, drawn+saliency") == Cues(text=True, drawn=True, saliency=True)
     assert Cues.named("foveated,choice") == Cues(foveated=True, choice=True)
+    assert str(Cues.named("choice,text")) == "text,choice" and str(Cues()) == "none"
 
 
 def test_an_unknown_cue_is_refused():
