@@ -13,6 +13,9 @@ GAZE_HELD = 4096
 PICTURE_LATE, SOUND_LATE = 1.0, 1.75
 """Seconds behind a live source from which a picture, or sound, is left out."""
 
+FORGOTTEN = 15.0
+"""Seconds after which half of what a picture once cost is forgotten."""
+
 CATCH_UP = 1.5
 """Seconds of stream that count as come in one second: what a source gives in bursts (HLS) or
 after a stall is late only if it is not watched at that pace."""
@@ -28,7 +31,8 @@ class Backlog:
 
     From a live source the oldest pictures are dropped where there are too many or they are too
     late, and sound only once no picture is left; a :class:`models.media.Break` tells where
-    sound was left out. Gaze samples take no place from either.
+    sound was left out. A picture is late as well where the work it costs, as far as that is
+    known, would make the sound behind it late. Gaze samples take no place from either.
 
     Args:
         capacity: items held, gaze samples not counted.
@@ -47,6 +51,9 @@ class Backlog:
         self._looked = 0.0
         self._newest = 0.0
         self._given = 0.0
+        self._cost = 0.0  # seconds of work for one picture, of late the most
+        self._taken: tuple[Media | None, float] = (None, 0.0)
+        self._heard = False
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -68,6 +75,7 @@ class Backlog:
             self._come(now)
             while self.full(media):
                 self._make_room(isinstance(media, GazeSample))
+        self._heard = self._heard or isinstance(media, AudioChunk)
         self._items.append(media)
         self._gaze += isinstance(media, GazeSample)
         if isinstance(media, Break):
@@ -76,12 +84,14 @@ class Backlog:
     def take(self, now: float) -> Media | None:
         """The next media at wall-clock second ``now``; None where there is none."""
         if self._live:
+            self._learn_cost(now)
             self._leave_out_late(now)
         if not self._items:
             return None
         media = self._items.popleft()
         self._gaze -= isinstance(media, GazeSample)
         self._given = _reached(media)
+        self._taken = (media, now)
         return media
 
     def lag(self, now: float) -> float:
@@ -105,9 +115,19 @@ class Backlog:
                     self._drop({index})
                     return
 
+    def _learn_cost(self, now: float) -> None:
+        media, since = self._taken
+        if media is not None:
+            spent = now - since if isinstance(media, Frame) else 0.0
+            self._cost = max(spent, self._cost * 0.5 ** ((now - since) / FORGOTTEN))
+            self._taken = (None, now)
+
     def _leave_out_late(self, now: float) -> None:
         edge = self._come(now)
-        if not self._items or self._items[0].time >= edge - PICTURE_LATE:
+        late = PICTURE_LATE
+        if self._heard:
+            late = min(late, SOUND_LATE - self._cost)
+        if not self._items or self._items[0].time >= edge - late:
             return
         unheard = {
             i
@@ -115,7 +135,7 @@ class Backlog:
             if isinstance(m, AudioChunk) and m.time < edge - SOUND_LATE
         }
         # Where even sound is late, no picture may hold it up.
-        latest = math.inf if unheard else edge - PICTURE_LATE
+        latest = math.inf if unheard else edge - late
         unseen = {i for i, m in enumerate(self._items) if isinstance(m, Frame) and m.time < latest}
         self._drop(unheard | unseen)
 
