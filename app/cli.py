@@ -21,6 +21,7 @@ from app.home import SAMPLE, home, sessions_folder
 from app.scoring.cli import build_app
 from app.scoring.engines import ENGINES
 from app.sessions import sessions
+from app.settings import SettingsError, defaults, for_commands
 from app.telling import Told, err, out, tell, told
 from app.timeline import LETTERS, Teller, clock, cost, evidence, record
 from app.web.webhook import Webhook
@@ -410,4 +411,9 @@ def _print_answer(answer: Answer, options: list[str], as_json: bool) -> None:
 
 
 def main() -> None:
-    app(prog_name="launch.py")
+    try:
+        given = for_commands(defaults())
+    except SettingsError as error:
+        tell(str(error))
+        raise SystemExit(2) from error
+    app(prog_name="launch.py", default_map=given)

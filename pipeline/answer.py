@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from models.reasoning.reasoner import Counts, Line, Passage, Reply
 from pipeline.gaze_questions import GazeReply
+
+log = logging.getLogger("onlooker.answer")
+"""Of answers their cost alone: neither what was asked nor what was said."""
 
 
 class AskError(Exception):
@@ -101,6 +105,8 @@ class Answer:
                 yield piece
         finally:
             self._total = time.perf_counter() - self._began
+            cost = {**asdict(self.counts), **asdict(self.timings), "cancelled": self.cancelled}
+            log.info("answered", extra={"stream_time": self.time, **cost})
             self._finish(self)
 
     def will_say(self, begin: Callable[[], Reply]) -> None:

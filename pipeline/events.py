@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
 
 from memory.segment import Note, Observation, Segment
+
+log = logging.getLogger("onlooker.session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class EventLog:
         self._last = 0
 
     def emit(self, what: Happening, source: str = "") -> None:
+        if isinstance(what, Remark):
+            level = logging.WARNING if what.kind in ("error", "fault") else logging.INFO
+            said = {"kind": what.kind, "stream_time": what.time, "source": source}
+            log.log(level, "%s", what.text, extra=said)
         with self._changed:
             self._last += 1
             self._events.append(Event(self._last, what, source))
