@@ -6,7 +6,7 @@ time stamps), as a float. Nothing here knows about wall-clock time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,3 +86,12 @@ class Break:
 
 
 Media = Frame | AudioChunk | GazeSample | Break
+
+
+def moved(media: Media, by: float) -> Media:
+    """``media`` with its times put ``by`` seconds later."""
+    if not by:
+        return media
+    if isinstance(media, Break):
+        return replace(media, time=media.time + by, end=media.end + by)
+    return replace(media, time=media.time + by)

@@ -6,7 +6,7 @@ import math
 import queue
 import threading
 import time as clock
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -47,6 +47,9 @@ class ContextThread:
         emit: given each note, and what went wrong; and the name of the source it is about.
         now: stream time in seconds that has been watched up to.
         budget: bytes that the session may take on disk.
+
+    Attributes:
+        faults: how often each part failed.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class ContextThread:
         self._emit = emit
         self._now = now
         self._budget = budget
+        self.faults: Counter[str] = Counter()
         self._consolidated = -math.inf
         self._waiting: queue.Queue[Frame | tuple[Passage, int]] = queue.Queue(BACKLOG)
         self._replayed: list[Passage] = []
@@ -89,16 +93,21 @@ class ContextThread:
             with suppress(queue.Full):
                 self._waiting.put_nowait(frame)
 
-    def put(self, passage: Passage, index: int) -> None:
-        """Hand over the passage of segment ``index``; waits while too many are waiting."""
+    def put(self, passage: Passage, index: int, wait: bool = True) -> None:
+        """Hand over the passage of segment ``index``.
+
+        Args:
+            wait: while too many are waiting; else the oldest of them is passed over.
+        """
         with self._settled:
             self._outstanding += 1
         while not self._closing.is_set():
             try:
-                self._waiting.put((passage, index), timeout=POLL)
+                self._waiting.put((passage, index), timeout=POLL if wait else 0.0)
                 return
             except queue.Full:
-                continue
+                if not wait:
+                    self._pass_over()
 
     def drain(self) -> None:
         """Wait until all that was handed over is in the context."""
@@ -106,11 +115,12 @@ class ContextThread:
             while self._outstanding and not self._closing.is_set():
                 self._settled.wait(POLL)
 
-    def close(self) -> None:
-        """End the thread after the passage it is at."""
+    def close(self, timeout: float = PATIENCE) -> bool:
+        """End the thread after the passage it is at; True where it has within ``timeout``."""
         self._closing.set()
         if self._thread.is_alive():
-            self._thread.join(PATIENCE)
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         for passage in self._replayed:
@@ -135,15 +145,28 @@ class ContextThread:
             self._watch(passage)
             self._unnoted.append((passage, index))
 
+    def _pass_over(self) -> None:
+        """The oldest of what waits is never read, though recall still finds it."""
+        with suppress(queue.Empty):
+            item = self._waiting.get_nowait()
+            if not isinstance(item, Frame):
+                self.faults["keeping up"] += 1
+                self._tell(item[0], "not read into the running context, which is behind")
+                self._settle()
+
+    def _settle(self) -> None:
+        with self._settled:
+            self._outstanding -= 1
+            self._settled.notify_all()
+
     def _watch(self, passage: Passage) -> None:
         try:
             if not self._closing.is_set():
                 self._reasoner.watch(passage)
         except Exception as error:  # the stream goes on, and recall still finds the segment
+            self.faults["thinking"] += 1
             self._tell(passage, f"{type(error).__name__}: {error}")
-        with self._settled:
-            self._outstanding -= 1
-            self._settled.notify_all()
+        self._settle()
 
     def _note(self) -> None:
         passed = clock.monotonic() - self._began
@@ -158,6 +181,7 @@ class ContextThread:
                 self._memory.write_note(index, note)
                 self._emit(note, passage.source)
         except Exception as error:  # whatever a model does, watching goes on
+            self.faults["writing notes"] += 1
             self._tell(passage, f"no note: {error}")
         self._noting += clock.monotonic() - started
 

@@ -6,12 +6,12 @@ import math
 import threading
 import time as clock
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from memory.memory import Memory
 from memory.store import StoreError
 from models.gaze.fixations import Settings
-from models.media import AudioChunk, Break, Frame, Media
+from models.media import AudioChunk, Frame, Media, moved
 from pipeline.engine import Engine
 from pipeline.events import EventLog, Happening, Remark
 from pipeline.frontier import Frontier
@@ -25,9 +25,6 @@ from pipeline.sources.source import Properties, Source, SourceError
 from pipeline.supervisor import Supervisor
 from pipeline.turns import Turns
 from pipeline.watcher import Watched, Watcher
-
-PATIENCE = 30.0
-"""Seconds that a thread is given to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +167,22 @@ class Lane:
         """Tell both threads to end; :meth:`join` waits for it."""
         self._stopped = True
         self.frontier.close()
+        self.reader.stop()
 
-    def join(self) -> None:
-        self.reader.close()
+    def join(self, deadline: float) -> bool:
+        """True where both threads have ended by ``deadline`` on the monotonic clock. What was
+        seen is in memory as soon as the one that watches has."""
         if self._thread.is_alive():
-            self._thread.join(PATIENCE)
+            self._thread.join(max(0.0, deadline - clock.monotonic()))
+        ended = self.reader.close(max(0.0, deadline - clock.monotonic()))
+        return ended and not self._thread.is_alive()
 
     def _watch(self) -> None:
         """The watch thread."""
         try:
             try:
                 for media in self.reader:
-                    placed = self._not_heard_before(placed_at(media, self.origin))
+                    placed = self._not_heard_before(moved(media, self.origin))
                     for piece in self.frontier.pieces(placed) if placed is not None else ():
                         with self._turn:
                             began = self._monotonic()
@@ -241,12 +242,3 @@ class Lane:
 
     def _emit(self, what: Happening) -> None:
         self._log.emit(what, self.name)
-
-
-def placed_at(media: Media, origin: float) -> Media:
-    """``media`` with its times counted from ``origin``, in seconds."""
-    if not origin:
-        return media
-    if isinstance(media, Break):
-        return replace(media, time=media.time + origin, end=media.end + origin)
-    return replace(media, time=media.time + origin)

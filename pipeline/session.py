@@ -40,6 +40,9 @@ from pipeline.sources.source import Properties, Source
 from pipeline.turns import Turns
 from pipeline.watcher import Watched
 
+PATIENCE, HURRY = 30.0, 4.0
+"""Seconds that the threads are given to end, and where the process is told to."""
+
 PICTURE_BYTES = 64 * 1024**2
 """Bytes of sampled pictures kept at hand, for a reasoner that looks at them again."""
 
@@ -133,6 +136,7 @@ class Session:
         for segment in memory.latest(REPLAYED):
             self._context.replay(self._passage(segment))
         self._turn = Turns()
+        self._closed = False
         sources = source if isinstance(source, Mapping) else {"": source}
         self._lanes = [
             Lane(
@@ -185,7 +189,8 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        hurry = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self.close(HURRY if hurry else PATIENCE)
 
     @property
     def properties(self) -> Properties:
@@ -220,7 +225,7 @@ class Session:
             watching=any(each.watching for each in lanes),
             error="; ".join(failed) or None,
             quality=max(each.quality for each in lanes),
-            faults=dict(sum((Counter(each.faults) for each in lanes), Counter())),
+            faults=dict(sum((Counter(each.faults) for each in lanes), self._context.faults)),
             unwritten=sum(each.unwritten for each in lanes),
             lost=sum(each.lost for each in lanes),
             lanes=lanes,
@@ -252,13 +257,20 @@ class Session:
         self._context.drain()
         return True
 
-    def close(self) -> None:
-        """End watching. What was seen is in memory. Closing twice is allowed."""
+    def close(self, within: float = PATIENCE) -> bool:
+        """End watching. What was seen is in memory. Closing twice is allowed.
+
+        Returns:
+            True where all threads have ended ``within`` that many seconds.
+        """
+        if self._closed:
+            return True
+        self._closed = True
+        deadline = clock.monotonic() + within
         for lane in self._lanes:
             lane.stop()
-        for lane in self._lanes:
-            lane.join()
-        self._context.close()
+        ended = [lane.join(deadline) for lane in self._lanes]
+        return self._context.close(max(0.0, deadline - clock.monotonic())) and all(ended)
 
     def ask(
         self,
@@ -302,7 +314,9 @@ class Session:
     def _extend_context(self, watched: Watched) -> None:
         if self._pictures is not None:
             self._pictures.keep(watched.segment.index, watched.pictures)
-        self._context.put(self._passage(watched.segment, watched), watched.segment.index)
+        live = any(lane.reader.live for lane in self._lanes)
+        seen = self._passage(watched.segment, watched)
+        self._context.put(seen, watched.segment.index, wait=not live)
 
 
 def resume_at(memory: Memory) -> float:

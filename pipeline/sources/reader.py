@@ -129,12 +129,16 @@ class Reader:
         with self._changed:
             return self._queue.lag(self._clock())
 
-    def close(self, timeout: float = 5.0) -> bool:
-        """Ends reading; True where the thread ended within ``timeout`` seconds."""
+    def stop(self) -> None:
+        """Give nothing more, and tell the thread to end; :meth:`close` waits for it."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self._source.close()
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Ends reading; True where the thread ended within ``timeout`` seconds."""
+        self.stop()
         if self._thread.is_alive():
             self._thread.join(timeout)
         return not self._thread.is_alive()
