@@ -21,7 +21,7 @@ class Ask:
         start, time: the candidate may use what happened in ``[start, time]`` of the stream.
         prompt: the whole request in words: instructions, options and all.
         question: for who is given the options apart: the question with what must stand before
-            it (earlier questions, a word on the gaze), without options or how to reply.
+            it (earlier questions), without options or how to reply.
         options: texts to choose from, empty for a free answer. Of a yes/no request they are
             ``("Yes", "No")``.
         kind: how the reply will be read.

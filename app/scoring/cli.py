@@ -33,7 +33,7 @@ from app.scoring.candidate import Candidate, Guessing
 from app.scoring.compare import compare, counts
 from app.scoring.datasets import load_all
 from app.scoring.extraction import PUBLISHED_RULES, STRICT_RULE
-from app.scoring.gaze_overlay import Fixated, read_fixations
+from app.scoring.gaze import GazeOf, gaze_finder
 from app.scoring.prompts import Prompts, load_prompts
 from app.scoring.questions import DataError, Question, QuestionSet
 from app.scoring.replies import import_replies
@@ -45,8 +45,6 @@ from pipeline.engine import Choice
 
 TOLD_EVERY = 30.0
 """Seconds between two lines on how far a run is, where there is no terminal to show a bar."""
-
-GazeOf = Callable[[Path], tuple[Fixated, ...]]
 
 
 class Contender(Protocol):
@@ -157,7 +155,11 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
             Path | None, typer.Option(help="JSON of prompt templates, such as official wording.")
         ] = None,
         gaze: Annotated[
-            Path | None, typer.Option(help="StreamGaze: folder of fixation tables, drawn in.")
+            str | None,
+            typer.Option(
+                help="Folder of gaze files named after the videos (by default 'gaze' beside DATA, "
+                "if there is one), or none, shuffled or shuffled:FOLDER, to compare with."
+            ),
         ] = None,
         choice: Choice = EMBEDDED,
     ) -> None:
@@ -176,13 +178,15 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
             if require_all and missing:
                 named = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
                 raise DataError(f"{len(missing)} videos are not in {folder_of_videos}: {named}")
+            there = [q.video for q in asked if find(q.video) is not None]
+            whose, gaze_of = gaze_finder(gaze, files[0].parent, there)
             job = _Job(
                 files=files,
                 loaded=loaded,
                 asked=asked,
                 mode=mode,
                 wording=load_prompts(prompts) if prompts else Prompts(),
-                gaze=gaze,
+                gaze=whose,
                 free=free,
                 seed=seed,
                 selection={"limit": limit, "tasks": tasks, "all_context": all_context},
@@ -194,13 +198,13 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
                     engine,
                     *([Path(choice.model).name] if choice.model else []),
                     *(["blind"] if blind else []),
+                    *([f"gaze-{whose}"] if gaze is not None else []),
                     mode.value,
                 ]
             )
             if engine == "random":
                 job.run(Guessing(seed), folder, "random")
             else:
-                gaze_of = _gaze_finder(gaze)
                 contender = engines[engine](choice)
                 if blind:
                     job.run(contender.blind(), folder, "blind")
@@ -297,7 +301,7 @@ class _Job:
     asked: tuple[Question, ...]
     mode: Mode
     wording: Prompts
-    gaze: Path | None
+    gaze: str
     free: bool
     seed: int
     selection: dict[str, object]
@@ -309,7 +313,7 @@ class _Job:
             engine=candidate.describe(),
             mode=self.mode.value,
             prompts=self.wording,
-            gaze=self.gaze is not None,
+            gaze=self.gaze,
             free=self.free,
             files=self.files,
             loaded=self.loaded,
@@ -340,7 +344,6 @@ class _Job:
                 out=out,
                 prompts=self.wording,
                 share=share,
-                gaze=self.gaze is not None,
                 free=self.free,
                 progress=advance,
             ).run(self.asked)
@@ -364,21 +367,6 @@ def _selected(loaded: QuestionSet, tasks: str, limit: int | None) -> tuple[Quest
             raise DataError(f"no task {unknown[0]!r} here; there are {', '.join(known.values())}")
         asked = tuple(q for q in asked if q.task.lower() in wanted)
     return asked[:limit]
-
-
-def _gaze_finder(folder: Path | None) -> GazeOf:
-    if folder is None:
-        return lambda video: ()
-    if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; --gaze names where the fixation tables are")
-
-    def fixations(video: Path) -> tuple[Fixated, ...]:
-        found = sorted(folder.glob(f"{video.stem}*.csv"))
-        if not found:
-            raise DataError(f"no fixation table {video.stem}*.csv in {folder}")
-        return read_fixations(found[0])
-
-    return fixations
 
 
 def _finish(folder: Path) -> None:

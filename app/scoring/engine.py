@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from app.scoring.candidate import Ask, Response, View
-from app.scoring.gaze_overlay import Fixated
+from app.scoring.gaze import GazeOf
 from app.scoring.window import Window
 from models.reasoning.reasoner import Counts
+from pipeline.sources.gaze.merged import WithGaze
 from pipeline.sources.source import Source
 
 
@@ -56,13 +57,13 @@ class Sessions:
         facts: for the header: engine, model, revision, dtype, budgets.
         source: a video file from some second on.
         begin: begins a session over a source that has not been entered.
-        gaze: fixations of a video, empty where there are none.
+        gaze: of a video: it is watched with the pictures, causally.
     """
 
     facts: Mapping[str, object]
     source: Callable[[Path, float], Source]
     begin: Callable[[Source], Watching]
-    gaze: Callable[[Path], tuple[Fixated, ...]] = lambda video: ()
+    gaze: GazeOf = lambda video: None
     needs_video: bool = True
     causal: bool = True
 
@@ -72,7 +73,10 @@ class Sessions:
     def open(self, video: Path | None, start: float, end: float | None) -> View:
         if video is None:
             raise ValueError("this engine needs the video")
-        guarded = Window(self.source(video, start), start, end, self.gaze(video))
+        track = self.gaze(video)
+        guarded: Source = Window(self.source(video, start), start, end)
+        if track is not None:
+            guarded = WithGaze(guarded, track)
         return _SessionView(self.begin(guarded))
 
 

@@ -10,8 +10,9 @@ from functools import partial
 from app.home import home
 from app.scoring.blind import Blind
 from app.scoring.candidate import Candidate
-from app.scoring.cli import Contender, GazeOf, Load
+from app.scoring.cli import Contender, Load
 from app.scoring.engine import Answering, Sessions
+from app.scoring.gaze import GazeOf
 from app.scoring.questions import DataError
 from memory.memory import Memory
 from pipeline import engine as engines

@@ -1,7 +1,7 @@
 """What a run did, for machines: ``run.json`` in the run's folder.
 
 Fields: ``format`` (1); ``engine`` (what the candidate says of itself: engine, model, revision,
-dtype, budgets, seed); ``protocol`` (mode, windows, seed, prompts and their SHA-256, gaze, how
+dtype, budgets, seed); ``protocol`` (mode, windows, seed, prompts and their SHA-256, whose gaze, how
 replies are asked for); ``data`` (files with their SHA-256, benchmark, how many questions, limit,
 tasks, the rejected and the mended entries); ``ids`` (every question of the run, in order);
 ``software`` (versions); ``commit`` (of Onlooker, empty outside a checkout); ``hardware``;
@@ -33,7 +33,7 @@ def build(
     engine: dict[str, object],
     mode: str,
     prompts: Prompts,
-    gaze: bool,
+    gaze: str,
     free: bool,
     files: Sequence[Path],
     loaded: QuestionSet,
@@ -50,7 +50,7 @@ def build(
             "seed": seed,
             "prompts": prompts.source,
             "prompts_sha256": prompts.digest,
-            "gaze_drawn": gaze,
+            "gaze": gaze,
             "free_replies": free,
             "windows": sorted({q.window or 0.0 for q in asked}),
         },

@@ -6,11 +6,11 @@ its hash. A template may use ``{question}``, ``{options}`` (lettered, one a line
 ``{answer}`` and ``{instruction}``. Names are looked up by task first, then by kind::
 
     {"choice": "...", "sequential": "...", "yes-no": "...", "count": "...",
-     "SSR": "...", "CRR": "...", "poll": "...", "output": "...", "gaze": "...", "before": "...",
+     "SSR": "...", "CRR": "...", "poll": "...", "output": "...", "before": "...",
      "instruction": "..."}
 
-``gaze`` goes before a prompt where the gaze is drawn in; ``before`` takes the place of
-``sequential``, and ``{instruction}`` is left out, where an engine is given the options apart.
+``before`` takes the place of ``sequential``, and ``{instruction}`` is left out, where an engine
+is given the options apart.
 """
 
 from __future__ import annotations
@@ -49,10 +49,6 @@ OWN: Mapping[str, str] = {
         "{history}\n\nNow a new question about the video so far; earlier ones are settled: "
         "{question}"
     ),
-    "gaze": (
-        "The green dot in the picture is where the person who wears the camera looks, and the "
-        "red circle around it is what they can see sharply.\n\n"
-    ),
 }
 
 
@@ -69,41 +65,38 @@ class Prompts:
         text = json.dumps(dict(self.templates), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def of(self, question: Question, gaze: bool = False) -> str:
+    def of(self, question: Question) -> str:
         """The whole prompt of a question (not of a proactive one), its options included."""
         name = "sequential" if question.history else question.kind.value
-        return self._fill(self.templates.get(question.task, self.templates[name]), question, gaze)
+        return self._fill(self.templates.get(question.task, self.templates[name]), question)
 
-    def bare(self, question: Question, gaze: bool = False) -> str:
+    def bare(self, question: Question) -> str:
         """The question after what must stand before it, for who is given the options apart."""
         if question.kind is Kind.YES_NO:
             name = question.task if question.task in self.templates else question.kind.value
-            return self._fill(self.templates[name], question, gaze, instruction="")
+            return self._fill(self.templates[name], question, instruction="")
         template = self.templates["before"] if question.history else "{question}"
-        return self._fill(template, question, gaze)
+        return self._fill(template, question)
 
     def poll(self, question: Question, bare: bool = False) -> str:
         """Whether it is time yet, of a proactive question; ``bare`` as :meth:`bare`."""
         instruction = "" if bare else None
-        return self._fill(self.templates["poll"], question, False, instruction)
+        return self._fill(self.templates["poll"], question, instruction)
 
     def output(self, question: Question) -> str:
         """The request for a proactive question's output, once it is time."""
-        return self._fill(self.templates["output"], question, False)
+        return self._fill(self.templates["output"], question)
 
-    def _fill(
-        self, template: str, question: Question, gaze: bool, instruction: str | None = None
-    ) -> str:
+    def _fill(self, template: str, question: Question, instruction: str | None = None) -> str:
         if instruction is None:
             instruction = self.templates["instruction"]
-        text = template.format(
+        return template.format(
             question=question.text,
             instruction=instruction,
             options=lettered(question.options),
             history=told(question.history),
             answer=question.answer if question.kind is Kind.PROACTIVE else "",
         ).rstrip()
-        return self.templates["gaze"] + text if gaze else text
 
 
 def load_prompts(path: Path) -> Prompts:

@@ -50,15 +50,12 @@ STATEMENT = {
 }
 
 
-def play(
-    question: Question, prompts: Prompts, gaze: bool = False, free: bool = False
-) -> Conversation:
+def play(question: Question, prompts: Prompts, free: bool = False) -> Conversation:
     """Put one question by its benchmark's protocol.
 
     Args:
         question: what is asked.
         prompts: the wording.
-        gaze: the gaze is drawn into the pictures, and the prompt says so.
         free: ask for replies in words, as published, where an engine could choose by
             probability.
 
@@ -72,8 +69,8 @@ def play(
         id=question.id,
         start=beginning(question),
         time=question.time,
-        prompt=prompts.of(question, gaze),
-        question=prompts.bare(question, gaze),
+        prompt=prompts.of(question),
+        question=prompts.bare(question),
         options=options,
         kind=question.kind,
         free=free,

@@ -60,7 +60,6 @@ class Runner:
         find: the file of a video as a question names it, or None where it is missing.
         out: folder of the run; all processes of a run share it.
         share: this process's part.
-        gaze: prompts say that the gaze is drawn in.
         free: replies are asked for in words, never as a choice by probability.
         progress: called with each result as it is written.
     """
@@ -71,7 +70,6 @@ class Runner:
     out: Path
     prompts: Prompts = field(default_factory=Prompts)
     share: Share = field(default_factory=Share)
-    gaze: bool = False
     free: bool = False
     progress: Callable[[Result], None] = lambda result: None
 
@@ -127,7 +125,7 @@ class Runner:
             with closing(self.candidate.open(path, ask.start, ask.time)) as view:
                 return view.ask(ask)
 
-        conversation = play(question, self.prompts, self.gaze, self.free)
+        conversation = play(question, self.prompts, self.free)
         try:
             ask = next(conversation)
             while True:
@@ -156,7 +154,7 @@ class Runner:
     def _answered(self, view: View, questions: list[Question]) -> Iterator[Result]:
         agenda: list[tuple[float, int, Ask, Conversation]] = []
         for number, question in enumerate(questions):
-            conversation = play(question, self.prompts, self.gaze, self.free)
+            conversation = play(question, self.prompts, self.free)
             try:
                 ask = next(conversation)
             except StopIteration as end:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from app.scoring.gaze_overlay import Fixated, drawn
 from models.media import SAMPLE_RATE, AudioChunk, Frame, Media
 from pipeline.sources.source import Properties, Source
 
@@ -15,8 +14,7 @@ from pipeline.sources.source import Properties, Source
 class Window:
     """Yields what ``source`` shows and says in ``[start, end]``, on its own clock.
 
-    Sound is cut to the sample; the last picture is the one at or before ``end``. Where
-    ``fixations`` are given the gaze is drawn into the pictures.
+    Sound is cut to the sample; the last picture is the one at or before ``end``.
     """
 
     def __init__(
@@ -24,12 +22,10 @@ class Window:
         source: Source,
         start: float = 0.0,
         end: float | None = None,
-        fixations: tuple[Fixated, ...] = (),
     ) -> None:
         self._source = source
         self._start = start
         self._end = float("inf") if end is None else end
-        self._fixations = fixations
 
     @property
     def properties(self) -> Properties:
@@ -82,6 +78,4 @@ class Window:
             return AudioChunk(item.time + first / SAMPLE_RATE, item.samples[first:last])
         if item.time < self._start:
             return None
-        if isinstance(item, Frame) and self._fixations:
-            return Frame(item.time, drawn(item.image, item.time, self._fixations))
         return item

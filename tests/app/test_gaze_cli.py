@@ -5,31 +5,15 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from app import cli
-from models.vision.text_reader import ReadText, TextReader
-from pipeline.engine import Engine
-from tests.pipeline.fakes import Echo, Glasses, engine
+from tests.pipeline.fakes import Echo, engine
 from tests.pipeline.media import write_clip
-
-
-class Reading(Glasses):
-    """Reads no text around any gaze."""
-
-    def read(self, image: Any) -> list[ReadText]:
-        return []
-
-
-def looking_engine() -> Engine:
-    whole = engine(Echo())
-    senses = replace(whole.senses, reading=cast(TextReader, Reading()))
-    return replace(whole, senses=senses)
 
 
 @pytest.fixture
@@ -39,7 +23,7 @@ def clip(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    monkeypatch.setattr(cli, "load_engine", lambda choice, home: looking_engine())
+    monkeypatch.setattr(cli, "load_engine", lambda choice, home: engine(Echo()))
     monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
 
     def invoke(*arguments: str | Path, input: str | None = None) -> Result:

@@ -137,13 +137,11 @@ def use_question(path: Path) -> None:
     import math
 
     from app.scoring.datasets import load
-    from app.scoring.gaze_overlay import read_fixations
     from app.scoring.prompts import load_prompts
     from pipeline.sources.gaze.webcam import read_calibration
 
     if "fixations" in path.name:
-        for fixation in read_fixations(path):
-            assert math.isfinite(fixation.start) and math.isfinite(fixation.end), fixation
+        use_gaze(path)
     elif "prompts" in path.name:
         load_prompts(path)
     elif "calibration" in path.name:

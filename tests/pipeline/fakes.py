@@ -14,7 +14,7 @@ from models.reasoning.reasoner import Counts, Evidence, Passage, Reply
 from models.speech.recogniser import Transcript
 from models.speech.voice import Speech
 from models.vision.objects import Label, Looked
-from models.vision.text_reader import TextReader
+from models.vision.text_reader import ReadText, TextReader
 from pipeline.engine import Engine
 from pipeline.perception import Senses
 from pipeline.sources.source import Properties
@@ -34,6 +34,9 @@ class Glasses:
         return []
 
     def recognise(self, lines: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float]]:
+        return []
+
+    def read(self, image: NDArray[np.uint8]) -> list[ReadText]:
         return []
 
 

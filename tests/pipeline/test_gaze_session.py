@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,8 +13,6 @@ from memory.memory import Memory
 from memory.segment import Fixation
 from models.gaze.fixations import detect
 from models.media import GazeSample
-from models.vision.text_reader import ReadText, TextReader
-from pipeline.engine import Engine
 from pipeline.gaze import CROP_BYTES, GazeWatcher
 from pipeline.perception import Perception
 from pipeline.sampler import Sampler
@@ -24,19 +21,7 @@ from pipeline.session import Session
 from pipeline.sources.gaze import GazeTrack, read_gaze
 from pipeline.sources.gaze.merged import WithGaze
 from pipeline.watcher import Watcher
-from tests.pipeline.fakes import Echo, Glasses, Scripted, engine, frames, hashed, silence
-
-
-class Reading(Glasses):
-    """Reads no text around any gaze."""
-
-    def read(self, image: Any) -> list[ReadText]:
-        return []
-
-
-def looking(echo: Echo) -> Engine:
-    whole = engine(echo)
-    return replace(whole, senses=replace(whole.senses, reading=cast(TextReader, Reading())))
+from tests.pipeline.fakes import Echo, Scripted, engine, frames, hashed, silence
 
 
 def wandering(seconds: float, rate: float, seed: int) -> GazeTrack:
@@ -72,7 +57,7 @@ def test_a_session_finds_what_is_found_in_retrospect(rate: float) -> None:
     source = WithGaze(Scripted(frames(20.0) + silence(20.0)), track)
     with (
         Memory.open(None, hashed) as memory,
-        Session(source, looking(Echo()), memory) as session,
+        Session(source, engine(Echo()), memory) as session,
     ):
         assert session.wait(30)
         segments = memory.segments()
@@ -120,7 +105,7 @@ def test_the_makers_fixations_are_found_through_a_session(shared: Any) -> None:
     source = WithGaze(Scripted(frames(10.0)), track)
     with (
         Memory.open(None, hashed) as memory,
-        Session(source, looking(Echo()), memory) as session,
+        Session(source, engine(Echo()), memory) as session,
     ):
         assert session.wait(30)
         found = [o for s in memory.segments() for o in s.observations if isinstance(o, Fixation)]
@@ -135,7 +120,7 @@ def test_a_question_about_gaze_that_records_do_not_answer_is_put_with_all_looks(
     track = wandering(12.0, 60.0, seed=5)
     with (
         Memory.open(None, hashed) as memory,
-        Session(WithGaze(Scripted(frames(12.0)), track), looking(echo), memory) as session,
+        Session(WithGaze(Scripted(frames(12.0)), track), engine(echo), memory) as session,
     ):
         assert session.wait(30)
         list(session.ask("What did I look at before the zebra?"))

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from app.scoring.engines import Loaded
-from app.scoring.gaze_overlay import Fixated
 from app.scoring.questions import Kind
 from app.scoring.results import read_results
 from app.scoring.runner import Runner, result_files
 from models.media import Frame
 from models.reasoning.reasoner import Evidence, Passage
+from pipeline.sources.gaze import GazeTrack
 from pipeline.sources.source import SourceError
 from tests.app.scoring.fakes import question
 from tests.pipeline.fakes import Echo, engine
@@ -77,7 +77,7 @@ ASKED = [
 @pytest.mark.parametrize("mode", ["stream", "clip"])
 def test_no_frame_or_word_after_the_question_reaches_the_reasoner(sample, tmp_path, mode):
     had = []
-    candidate = Overheard(Loaded(witnessed(had)).candidate(lambda video: ()))
+    candidate = Overheard(Loaded(witnessed(had)).candidate(lambda video: None))
     found = run(candidate, mode, ASKED, sample, tmp_path)
     assert {result.status for result in found.values()} == {"scored"}
     assert len(had) == len(candidate.asked) >= len(ASKED)
@@ -91,7 +91,7 @@ def test_no_frame_or_word_after_the_question_reaches_the_reasoner(sample, tmp_pa
 def test_a_video_that_cannot_be_watched_is_an_error_of_its_questions(tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"this is no video")
-    candidate = Loaded(engine()).candidate(lambda video: ())
+    candidate = Loaded(engine()).candidate(lambda video: None)
     for mode in ("clip", "stream"):
         found = run(candidate, mode, ASKED[:2], broken, tmp_path / mode)
         assert [(r.status, "broken.mp4" in r.error) for r in found.values()] == [
@@ -108,19 +108,21 @@ def test_a_video_that_breaks_off_is_an_error_of_the_questions_after_it(
         return Broken(frames, failing=SourceError(f"{path.name}: broke off"))
 
     monkeypatch.setattr("app.scoring.engines.FileSource", breaking)
-    candidate = Loaded(engine()).candidate(lambda video: ())
+    candidate = Loaded(engine()).candidate(lambda video: None)
     asked = [question("before", time=1.5), question("after", time=4.9)]
     found = run(candidate, "stream", asked, sample, tmp_path)
     assert found["before"].status == "scored"
     assert (found["after"].status, "broke off" in found["after"].error) == ("error", True)
 
 
-def test_the_gaze_reaches_the_pictures_of_a_candidate(sample, tmp_path):
+def test_the_gaze_reaches_a_candidate_up_to_the_question_and_no_further(sample, tmp_path):
     had = []
-    gaze = (Fixated(0.0, 60.0, 0.5, 0.5),)
-    candidate = Loaded(witnessed(had)).candidate(lambda video: gaze)
+    times = np.arange(0, 60, 0.02)
+    points = np.where(times[:, None] < 1.5, 0.25, 0.75) * np.ones(2)
+    track = GazeTrack("g", "plain", times, points, np.ones(len(times)))
+    candidate = Loaded(witnessed(had)).candidate(lambda video: track)
     run(candidate, "clip", [question(time=2.0)], sample, tmp_path)
-    ((_, watched),) = had
-    picture = watched[-1].frames[-1]
-    height, width = picture.shape[:2]
-    assert tuple(picture[height // 2, width // 2]) == (0, 255, 0)
+    ((evidence, watched),) = had
+    looks = [look for p in (*watched, *evidence.passages) for look in p.looks]
+    assert {round(look.x, 2) for look in looks} == {0.25, 0.75}
+    assert max(look.end for look in looks) <= 2.0

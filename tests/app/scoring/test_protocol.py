@@ -79,7 +79,6 @@ def test_an_engine_that_chooses_gets_what_stands_before_a_question_and_the_optio
     told, options = ask.request
     assert "Who serves?" in told and told.endswith("What is it?")
     assert options == ("a cat", "a dog", "a horse")
-    assert "green dot" in Prompts().bare(question(), gaze=True)
     assert Prompts().bare(question()) == "What is it?"
 
 
