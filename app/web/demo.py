@@ -116,6 +116,7 @@ def serve(
             Guard(app, rules),
             host=host,
             port=port,
+            log_config=None,  # into Onlooker's own log
             log_level="warning",
             timeout_graceful_shutdown=2,
             ssl_certfile=None if certificate is None else certificate[0],
