@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memory.segment import Note, Observation, Segment
 
@@ -55,6 +55,10 @@ class EventLog:
         self._last = 0
 
     def emit(self, what: Happening, source: str = "") -> None:
+        """Add what happened. Of a segment the features are left out: memory has them, and so
+        many events would hold them by the gigabyte."""
+        if isinstance(what, Segment):
+            what = replace(what, features=None, feature_times=())
         if isinstance(what, Remark):
             level = logging.WARNING if what.kind in ("error", "fault") else logging.INFO
             said = {"kind": what.kind, "stream_time": what.time, "source": source}

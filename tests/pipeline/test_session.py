@@ -123,6 +123,17 @@ def test_what_a_reasoner_does_in_idle_time_may_fail_and_watching_goes_on() -> No
         assert len(beholder.watched) == len(memory.segments())
 
 
+def test_the_event_log_holds_no_features_by_the_gigabyte() -> None:
+    with (
+        Memory.open(None, hashed) as memory,
+        Session(Scripted(merged(frames(20), silence(20))), engine(Echo()), memory) as session,
+    ):
+        assert session.wait(20)
+        told = [e.what for e in session.events() if isinstance(e.what, Segment)]
+        assert told and all(segment.features is None for segment in told)
+        assert any(segment.features is not None for segment in memory.segments())
+
+
 def test_a_stepped_session_sees_nothing_beyond_its_step() -> None:
     echo = Echo()
     source = Scripted(merged(frames(20), silence(20)))
