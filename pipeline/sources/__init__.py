@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from pipeline.sources.devices import is_device, open_device
 from pipeline.sources.file import FileSource
+from pipeline.sources.pipe import PipeSource
+from pipeline.sources.playlist import Playlist, members_of
 from pipeline.sources.source import Properties, Source, SourceError
 from pipeline.sources.stream import SCHEMES, StreamSource
 
-__all__ = ["FileSource", "Properties", "Source", "SourceError", "StreamSource", "open_source"]
+__all__ = [
+    "FileSource",
+    "PipeSource",
+    "Playlist",
+    "Properties",
+    "Source",
+    "SourceError",
+    "StreamSource",
+    "open_source",
+]
 
 
-def open_source(spec: str, *, rate: float = 4.0, start: float = 0.0) -> Source:
+def open_source(spec: str, *, rate: float = 4.0, start: float = 0.0, live: bool = False) -> Source:
     """The source that ``spec`` names, not yet entered.
 
     Args:
-        spec: the path of a media file, a URL (RTSP, HTTP, HLS and others), or a video device.
+        spec: the path of a media file, a folder, or a list of files (``.m3u``, ``.txt``); a URL
+            (RTSP, HTTP, HLS and others); devices (``camera:0``, ``mic:default``, ``screen:``,
+            ``camera:0+mic:default``, ``/dev/video0``); or ``-`` for standard input.
         rate: most frames a second that are given.
         start: stream time in seconds to begin at, where the source can: a live stream cannot.
+        live: standard input is never waited for.
 
     Raises:
         SourceError: where no kind of source is named so.
     """
     if not spec.strip():
         raise SourceError("no source was named: give the path of a video or sound file, or a URL")
+    if spec == "-":
+        return PipeSource(live=live, rate=rate)
     scheme, separator, _ = spec.partition("://")
     if separator:
         if scheme.lower() not in SCHEMES:
             raise SourceError(f"{scheme}:// is no kind of address that is known: {_known()}")
         return StreamSource(spec, rate=rate)
-    if spec.startswith("/dev/video"):
-        return StreamSource(spec, format="v4l2", rate=rate)
+    if is_device(spec):
+        return open_device(spec, rate)
+    members = members_of(Path(spec))
+    if members is not None:
+        return Playlist(members, Path(spec).name, rate=rate, start=start)
     return FileSource(spec, rate=rate, start=start)
 
 

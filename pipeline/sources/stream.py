@@ -210,10 +210,8 @@ def without_credentials(address: str) -> str:
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
     # What stands where a port should is a password with a character that ends an address.
     odd = "@" not in host and not re.fullmatch(r"[^:]*|\[.*\](:\d*)?|.*:\d*", host)
-    if odd:
-        rest = rest.rpartition("@")[2]
-    else:
-        rest = host.rpartition("@")[2] + rest[len(host) :]
+    start = rest.rpartition("@")[0] if odd else host.rpartition("@")[0]
+    rest = rest[len(start) :].removeprefix("@")
     return scheme + separator + re.split(r"[?#]", rest, maxsplit=1)[0]
 
 

@@ -10,11 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from memory.memory import Memory
-from models.media import AudioChunk, Break, Frame, GazeSample, Media
+from models.media import AudioChunk, Break, Frame, GazeSample, Media, moved
 from pipeline import session as session_module
 from pipeline.engine import Engine
 from pipeline.events import Remark
-from pipeline.lane import placed_at
 from pipeline.session import Session
 from pipeline.sources import FileSource, SourceError
 from tests.pipeline.fakes import Echo, Scripted, engine, frames, hashed
@@ -146,7 +145,7 @@ def test_files_go_on_each_where_its_own_name_ended(memory: Memory) -> None:
     "media", [Frame(1.0, None), AudioChunk(1.0, None), GazeSample(1.0, 0, 0), Break(1.0, 3.0, "")]
 )
 def test_every_kind_of_media_is_placed_on_the_sessions_clock(media: Media) -> None:
-    placed = placed_at(media, 10.0)
+    placed = moved(media, 10.0)
     assert placed.time == 11.0 and type(placed) is type(media)
     assert not isinstance(placed, Break) or placed.end == 13.0
 
