@@ -26,7 +26,7 @@ CLOSE = 768
 QUALITY = 80
 """Of a JPEG."""
 
-_SPECIAL = re.compile(r"<([|｜]?/?[\w:.-]{1,40}[|｜]?)>|\[(/?INST)\]")
+_SPECIAL = re.compile(r"<([|｜]?/?[\w▁:.-]{1,40}[|｜]?)>|\[(/?[A-Z_]{2,20})\]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,12 @@ DETAIL_BYTES = 32 * 2**20
 LIKELY = 20
 """First tokens asked for; no server gives more by default."""
 
+COLD = 16
+"""Notes asked for without the past after one for which the server had to read it anew."""
+
+SHORT = 1000
+"""Tokens of a past that may be read anew at any time."""
+
 MISSING = 2.0
 """Nats below the least likely token told, for an option that is not among them."""
 
@@ -67,7 +73,8 @@ class RemoteReasoner:
 
     Watching needs no server: the past is kept here, and sent with each question. A server with
     a prefix cache reads only what is new in it. Notes are asked for with the past before them,
-    so that the server has read it before a question comes.
+    so that the server has read it before a question comes; as long as its own counts show that
+    it keeps it. One that serves more streams than its cache holds is shown the passage alone.
 
     Args:
         answer_tokens: most tokens of an answer.
@@ -80,6 +87,8 @@ class RemoteReasoner:
         self._fitted: Abilities | None = None
         self._details: OrderedDict[tuple[float, float], Detail] = OrderedDict()
         self._details_lock = threading.Lock()
+        self._cold = 0  # notes still to be asked for without the past
+        self._noted = 0  # rebuilds at the last note: the next one after another is read anew
         self.usage = Usage()
 
     @property
@@ -120,7 +129,7 @@ class RemoteReasoner:
         block = Block(
             span=(passage.start, passage.end),
             known_at=passage.known_at,
-            heading=words.heading(passage),
+            heading=plain(words.heading(passage)),
             told=told,
             pictures=tuple(picture(frame, max(FAST)) for frame in small),
             brief=told,
@@ -181,21 +190,23 @@ class RemoteReasoner:
             return ""
         able = self._server.abilities()
         self._fit()
-        evidence = Evidence(passage.known_at, ())
-        asked = words.note(passage)
-        if self._server.caches:
-            messages = self._messages(able, asked, evidence, Counts())
-        else:
-            alone = Evidence(-math.inf, (passage,))
-            messages = self._messages(able, asked, alone, Counts())
-        usage = Usage()
+        warm = self._server.caches and self._cold == 0
+        # What is known by then is the past up to this passage; by no time, there is none.
+        evidence = Evidence(passage.known_at, ()) if warm else Evidence(-math.inf, (passage,))
+        rebuilds, usage = self._past.rebuilds, Usage()
+        messages = self._messages(able, words.note(passage), evidence, Counts())
         said = self._server.aside(messages, NOTE_TOKENS, usage)
         if said is None:
             return ""
         self.usage = usage
+        if not warm:
+            self._cold = max(0, self._cold - 1)
+        elif usage.prompt > SHORT and 2 * usage.cached < usage.prompt and rebuilds == self._noted:
+            self._cold = COLD
+        self._noted = rebuilds
         line = words.one_line(said)
         if line:
-            self._past.shorten((passage.start, passage.end), f"note: {plain(line)}\n")
+            self._past.shorten((passage.start, passage.end), f"note: {plain(words.quoted(line))}\n")
         return line
 
     def _fit(self) -> None:
@@ -255,7 +266,7 @@ class RemoteReasoner:
             seconds -= 0.0 if heard is None else heard.size
             media = [*close, *filter(None, [heard])]
             text = plain(words.told(passage.lines))
-            heading = words.heading(passage)
+            heading = plain(words.heading(passage))
             shown.append([_text(heading), *(m.part(able.ids) for m in media), _text(text)])
             cost += tariff.text(heading + text) + sum(tariff.medium(m) for m in media)
         if not shown:

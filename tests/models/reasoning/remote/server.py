@@ -29,6 +29,7 @@ class Rules:
         likely: log-probabilities of the first token; None where it tells none.
         kind: as it names itself.
         pictures, sound, in_a_row: what it takes.
+        remembers: it finds what it has read in its cache.
         before: called with the number of a question before it is answered; a status is sent
             instead of an answer, ``"drop"`` closes the connection.
         between: called before each piece with its number; ``"drop"`` closes the connection.
@@ -42,6 +43,7 @@ class Rules:
     sound: bool = False
     in_a_row: bool = True
     key: str | None = None
+    remembers: bool = True
     before: Callable[[int], int | str | None] = lambda number: None
     between: Callable[[int], str | None] = lambda number: None
     retry_after: str = "0.01"
@@ -202,7 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
         count = tokens(body["messages"])
         with state._lock:
             best = max((_shared(words, read) for read in state._read), default=0)
-            state._read.append(words)
+            if state.rules.remembers:
+                state._read.append(words)
         return {
             "prompt_tokens": count,
             "completion_tokens": len(state.rules.reply),

@@ -124,6 +124,20 @@ def test_a_server_without_a_cache_is_shown_the_passage_alone_for_a_note() -> Non
         assert "sentence 2" in told and "sentence 1" not in told
 
 
+@pytest.mark.parametrize("remembers", [True, False])
+def test_notes_bring_the_past_only_while_the_server_shows_that_it_keeps_it(
+    remembers: bool,
+) -> None:
+    with standing(Rules(remembers=remembers)) as state:
+        made = reasoner(state)
+        for number in range(16):
+            made.watch(passage(number))
+            made.note(passage(number))
+        brought = ["sentence 0" in json.dumps(question) for question in state.questions]
+    assert brought[:5] == [True] * 5  # a short past may be read anew
+    assert all(brought) if remembers else not any(brought[-5:])
+
+
 def test_what_was_not_known_at_the_time_of_a_question_is_not_sent() -> None:
     with standing(Rules()) as state:
         made = reasoner(state, 4)
