@@ -77,8 +77,8 @@ export class Gaze {
       const last = this.looks.at(-1);
       if (last && piece.start - last.end < APART) {
         last.end = Math.max(last.end, piece.end);
-        last.target ||= piece.target;
-      } else this.looks.push({ ...piece });
+        last.pieces.push(piece);
+      } else this.looks.push({ ...piece, pieces: [piece] });
     }
     this.draw();
   }
@@ -129,7 +129,10 @@ export class Gaze {
   around(time) {
     return this.looks
       .filter((look) => look.start <= time + 0.1 && time - look.end < STAYS)
-      .map((look) => ({ ...look, name: name(look), ago: Math.max(0, time - look.end) }));
+      .map((look) => {
+        const on = look.pieces.findLast((piece) => piece.target && piece.start <= time + 0.1);
+        return { ...look, target: on?.target ?? look.target, ago: Math.max(0, time - look.end) };
+      });
   }
 
   // Where the gaze of a recording was at stream time; null where that is not known.
@@ -149,7 +152,11 @@ export class Gaze {
   }
 }
 
-const name = (look) => look.target || "a point without a name";
+// What it was on, in order: a look may outlast what it was on.
+function name(look) {
+  const targets = look.pieces.map((piece) => piece.target).filter(Boolean);
+  return targets.filter((target, i) => target !== targets[i - 1]).join(", then ") || "a point without a name";
+}
 
 // Put children into an element and leave those that stay where they are: a focused one keeps it.
 function place(parent, children) {

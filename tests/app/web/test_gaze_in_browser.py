@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from models.media import GazeSample
 from tests.app.web.site import SAMPLE, Site, until
+from tests.app.web.test_camera_in_browser import FLASH_AND_BEEP
 from tests.app.web.visit import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -57,6 +59,8 @@ def test_the_mouse_over_the_picture_is_gaze_that_can_be_asked_about(visit, site:
     tab = visit(viewport={"width": 1280, "height": 900})
     page = tab.page
     tab.watch_sample(to=8)
+    tab.ask("tell me when I look at a cat")
+    page.locator("#questions li", has_text="look at a cat").wait_for()
     sent = watch_samples(site)
     switch = page.get_by_role("switch", name="Look with your mouse")
     assert not switch.is_checked()
@@ -92,18 +96,48 @@ def test_the_mouse_over_the_picture_is_gaze_that_can_be_asked_about(visit, site:
     assert sent[-1].time <= page.evaluate("player.currentTime")
 
     page.mouse.move(2, 2)  # away from the picture: nothing is looked at
-    until(lambda: sent[-1].x != sent[-1].x)
+    until(lambda: math.isnan(sent[-1].x))
 
     mark = page.locator("#gazes button").first
     assert "cat" in mark.get_attribute("aria-label")
     mark.focus()
     assert "cat" in page.locator("#gazed").text_content()
     tab.ask("What did I look at?")
-    tab.answer("cat").wait_for()
+    tab.answer("Cat").wait_for()
+    page.evaluate("player.currentTime = 20")
+    page.locator("#firings li", has_text="look at a cat").wait_for()
+    assert tab.barriers() == []
 
     now = page.evaluate("player.currentTime")
     mark.click()
     tab.until(f"player.currentTime < {now - 0.5}")
+    assert tab.errors == []
+
+
+def test_before_a_camera_looks_are_on_its_clock_and_beside_the_picture_is_no_look(
+    visit, site: Site
+) -> None:
+    tab = visit()
+    narrow = FLASH_AND_BEEP.replace("width: 320, height: 180", "width: 240, height: 180")
+    tab.page.add_init_script(narrow)
+    tab.page.reload()
+    tab.page.get_by_role("tab", name="Camera").click()
+    tab.page.get_by_role("button", name="Watch my camera").click()
+    tab.until("onlooker.figures().time > 0.5")
+    sent = watch_samples(site)
+    (room,) = site.rooms.now
+    tab.page.get_by_role("switch", name="Look with your mouse").check()
+    box = tab.page.locator("#screen").bounding_box()
+    high = box["height"]
+    wide, middle = high * 4 / 3, box["x"] + box["width"] / 2
+    tab.page.mouse.move(middle - wide / 4, box["y"] + high / 4)
+    until(lambda: len(sent) > 30)  # about a second
+    assert room.camera is not None
+    assert (round(sent[-1].x, 2), round(sent[-1].y, 2)) == (0.25, 0.25)
+    assert abs(room.camera.now - sent[-1].time) < 5  # what it was sent is late, on a busy machine
+    tab.page.mouse.move(middle - wide / 2 - 4, box["y"] + high / 4)
+    until(lambda: math.isnan(sent[-1].x))
+    tab.page.locator("#gazes button").first.wait_for()
     assert tab.errors == []
 
 
