@@ -4,7 +4,7 @@ of segments and frames. Which of these, :class:`models.gaze.cues.Cues` says."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from models.gaze.cues import (
     weights,
 )
 from models.reasoning.multimodal.visual import Compressor, VisualFeatures, VisualTokens
-from models.reasoning.reasoner import Line, Passage
+from models.reasoning.reasoner import Gazed, Line, Passage
 
 MAP_SHARE = 8
 """One in so many of the slow tokens of a question goes to the map of the scanpath."""
@@ -41,8 +41,22 @@ def lines(passage: Passage, cues: Cues) -> tuple[Line, ...]:
         return tuple(others)
     if not passage.looks:
         return passage.lines
-    told = [Line(look.start, look.end, "gaze", in_words(look, look.what)) for look in passage.looks]
+    told = [
+        Line(look.start, look.end, "gaze", in_words(look, look.what))
+        for look in _whole(passage.looks)
+    ]
     return tuple(sorted([*others, *told], key=lambda line: line.start))
+
+
+def _whole(looks: Sequence[Gazed]) -> list[Gazed]:
+    """Looks with the pieces of a long one put together; it rested where its last piece did."""
+    joined: list[Gazed] = []
+    for look in looks:
+        if joined and joined[-1].end == look.start and joined[-1].what == look.what:
+            joined[-1] = replace(look, start=joined[-1].start)
+        else:
+            joined.append(look)
+    return joined
 
 
 def pictures(passage: Passage, cues: Cues) -> tuple[NDArray[np.uint8], ...]:

@@ -82,8 +82,10 @@ def test_words_say_where_the_gaze_rested_or_nothing_of_it(side: Rig) -> None:
     assert "looked at a cup (upper left, at (0.20, 0.30)) for 4.0 s" in told and "hello" in told
     untold = reasoner(side, Cues(drawn=True))._told(passage)
     assert "cup" not in untold and "hello" in untold
+    pieces = tuple(Gazed(a, a + 2.0, 0.2, 0.3, "a cup") for a in (0.0, 2.0))
+    assert reasoner(side, Cues(text=True))._told(replace(passage, looks=pieces)) == told
     summed_up = replace(passage, looks=())
-    assert "gaze: a cup" in reasoner(side, Cues(text=True))._told(summed_up)
+    assert 'gaze: "a cup"' in reasoner(side, Cues(text=True))._told(summed_up)
 
 
 def test_the_gaze_is_drawn_into_the_pictures_that_are_encoded(
