@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app.engine_options import choosing
 from app.gaze import GazeName, GazeOffset, GazeSize, Looked, calibrate_webcam, looked
 from app.home import SAMPLE, home, sessions_folder
+from app.naming import named
 from app.scoring.cli import build_app
 from app.scoring.engines import ENGINES
 from app.sessions import sessions
@@ -33,6 +35,7 @@ from pipeline.gaze_questions import by_meaning, gaze_judge
 from pipeline.recollection import Recollection
 from pipeline.session import Session, resume_at
 from pipeline.sources import Properties, Source, open_source
+from pipeline.sources.devices import devices
 from pipeline.sources.reader import Playhead
 from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAndMeaning
 
@@ -51,7 +54,25 @@ app = typer.Typer(
 )
 
 
-SourceName = Annotated[str, typer.Argument(help="A video or sound file.")]
+SOURCES = (
+    "a video or sound file, a folder or a list of files (.m3u, .txt), an address (rtsp://, "
+    "http://, ...), a device ('sources' lists them), or - for standard input"
+)
+SourceNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...", help=f"What to watch: {SOURCES}. Several are watched at once."
+    ),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name", help="What a source is called: once for each, in order; or write NAME=SOURCE."
+    ),
+]
+Live = Annotated[
+    bool, typer.Option("--live", help="Standard input is live: drop what comes too late.")
+]
 SessionFile = Annotated[
     Path | None,
     typer.Option("--session", help="Keep the session in this file, or go on with it."),
@@ -62,8 +83,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command()
 @choosing
 def ask(
-    clip: Annotated[str, typer.Argument(help="A video or sound file, or a session file.")],
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CLIP... QUESTION",
+            help=f"A session file, or {SOURCES}, or several of these; then what you want to know.",
+        ),
+    ],
+    name: Names = None,
     at: Annotated[
         float | None, typer.Option(min=0.0, help="Put the question at this second of the clip.")
     ] = None,
@@ -77,24 +104,36 @@ def ask(
     as_json: AsJson = False,
     choice: Choice = EMBEDDED,
 ) -> None:
-    """Watch CLIP (up to --at) and answer QUESTION about it."""
+    """Watch CLIP (up to --at) and answer QUESTION about it; several at once, each by its name:
+    ask door=a.mp4 yard=b.mp4 "Which camera saw the dog?"
+    """
     with told():
+        *clips, question = words
+        if not clips:
+            raise Told("give a clip and then a question about it")
         options = _options(option)
         if not question.strip():
             raise Told("the question is empty: say what you want to know")
-        if clip.endswith(SUFFIX):
+        clip = clips[0]
+        if any(each.endswith(SUFFIX) for each in clips):
+            if len(clips) > 1:
+                raise Told("a session file is asked by itself")
             if gaze is not None:
                 raise Told("a session holds its gaze already: leave --gaze out")
             _ask_session(Path(clip), question, at, options, choice, as_json)
         else:
             beside = looked(gaze, gaze_offset, gaze_size)
-            _ask_clip(clip, question, at, options, choice, session, beside, as_json)
+            _ask_clips(
+                named(clips, name or ()), question, at, options, choice, session, beside, as_json
+            )
 
 
 @app.command()
 @choosing
 def watch(
-    source: SourceName,
+    source: SourceNames,
+    name: Names = None,
+    live: Live = False,
     tell_me_when: Annotated[
         list[str] | None, typer.Option(help='Say so when this happens: "somebody says budget".')
     ] = None,
@@ -111,14 +150,16 @@ def watch(
 ) -> None:
     """Watch SOURCE and print the timeline as it grows."""
     with told(), contextlib.ExitStack() as stack:
-        properties = probe(source)
+        sources = named(source, name or ())
+        if live and "-" not in sources.values():
+            raise Told("--live is for standard input: whether any other source is live is known")
+        properties = probe(sources)
         beside = looked(gaze, gaze_offset, gaze_size)
-        if beside is not None:
-            beside.check(source, properties.live, paced)
+        _check_gaze(beside, sources, properties, paced)
         models = _engine(choice)
         memory = stack.enter_context(_opened(session, models))
-        watching = _session(source, models, memory, beside, paced=paced)
-        timeline = Timeline(Teller(models.senses.certain_above), as_json)
+        watching = _session(sources, models, memory, beside, paced=paced, live=live)
+        timeline = Timeline(models.senses.certain_above, as_json)
         if webhook is not None and not tell_me_when:
             raise Told("--webhook posts what --tell-me-when waits for: give that too")
         if tell_me_when:
@@ -198,6 +239,20 @@ def web(
             raise Told(str(error)) from error
 
 
+@app.command("sources")
+def list_sources(as_json: AsJson = False) -> None:
+    """List the cameras, microphones and screens that are here."""
+    found = devices()
+    if as_json:
+        print(json.dumps([asdict(device) for device in found]))
+        return
+    table = Table("watch it by", "kind", "name")
+    for device in found:
+        table.add_row(escape(device.spec), device.kind, escape(device.name))
+    out.print(table if found else "no camera, microphone or screen is here")
+    out.print(f"\nAnything else is named by itself: {SOURCES}.", style="dim", markup=False)
+
+
 @app.command()
 def prepare() -> None:
     """Prepare the embedded engine's weights; done by itself where they are needed."""
@@ -232,10 +287,29 @@ def _options(given: list[str] | None) -> list[str]:
     return options
 
 
-def probe(source: str) -> Properties:
-    """What a source says of itself; before models are loaded, so that a mistake shows at once."""
-    with open_source(source) as opened:
-        return opened.properties
+def probe(sources: Mapping[str, str]) -> dict[str, Properties]:
+    """What sources say of themselves; before models are loaded, so that a mistake shows at
+    once. Standard input is left out: it can be read but once."""
+    said = {}
+    for name, spec in sources.items():
+        if spec != "-":
+            with open_source(spec) as opened:
+                said[name] = opened.properties
+    return said
+
+
+def _check_gaze(
+    gaze: Looked | None,
+    sources: Mapping[str, str],
+    properties: Mapping[str, Properties],
+    paced: bool,
+) -> None:
+    if gaze is None:
+        return
+    if len(sources) > 1:
+        raise Told("--gaze goes with one source: watch the others by themselves")
+    for name, spec in sources.items():
+        gaze.check(spec, name in properties and properties[name].live, paced)
 
 
 def _engine(choice: Choice) -> Engine:
@@ -250,28 +324,31 @@ def _opened(session: Path | None, engine: Engine, read_only: bool = False) -> Me
 
 
 def _session(
-    source: str,
+    sources: Mapping[str, str],
     engine: Engine,
     memory: Memory,
     gaze: Looked | None = None,
     *,
     paced: bool = False,
     stepped: bool = False,
+    live: bool = False,
 ) -> Session:
-    start = resume_at(memory)
-    opened: Source = open_source(source, start=start)
+    opened: dict[str, Source] = {}
     playhead: Playhead | None = None
-    if gaze is not None:
-        if paced:
-            playhead = Playhead()
-            playhead.position = start
-            playhead.play()
-        opened = gaze.beside(opened, playhead)
+    for name, spec in sources.items():
+        start = resume_at(memory, name)
+        opened[name] = open_source(spec, start=start, live=live)
+        if gaze is not None:
+            if paced:
+                playhead = Playhead()
+                playhead.position = start
+                playhead.play()
+            opened[name] = gaze.beside(opened[name], playhead)
     return Session(opened, engine, memory, paced=paced, playhead=playhead, stepped=stepped)
 
 
-def _ask_clip(
-    clip: str,
+def _ask_clips(
+    clips: Mapping[str, str],
     question: str,
     at: float | None,
     options: list[str],
@@ -280,23 +357,28 @@ def _ask_clip(
     gaze: Looked | None,
     as_json: bool,
 ) -> None:
-    properties = probe(clip)
-    if gaze is not None:
-        gaze.check(clip, properties.live, paced=False)
-    if at is not None and properties.duration is not None and at > properties.duration:
+    properties = probe(clips)
+    _check_gaze(gaze, clips, properties, paced=False)
+    lengths = [said.duration for said in properties.values()]
+    known = [length for length in lengths if length is not None]
+    until = max(known) if known and len(known) == len(clips) else None
+    if at is not None and until is not None and at > until:
         raise Told(
-            f"--at {at:g} is past the end of {clip}, which lasts {properties.duration:.1f} s"
+            f"--at {at:g} is past the end of {' and '.join(clips.values())}, which "
+            f"last{'s' if len(clips) == 1 else ''} {until:.1f} s"
         )
     models = _engine(choice)
     with _opened(session, models) as memory:
-        if at is not None and resume_at(memory) > at:  # all that is needed has been watched
+        # All that is needed may have been watched already.
+        if at is not None and min(resume_at(memory, name) for name in clips) > at:
             answer = Recollection(models, memory).ask(question, options, at)
             _print_answer(answer, options, as_json)
             return
-        with _session(clip, models, memory, gaze, stepped=at is not None) as watching:
-            for remark in properties.remarks:
-                tell(remark, style="yellow")
-            _watch_through(watching, at if at is not None else properties.duration, at)
+        with _session(clips, models, memory, gaze, stepped=at is not None) as watching:
+            for said in properties.values():
+                for remark in said.remarks:
+                    tell(remark, style="yellow")
+            _watch_through(watching, at if at is not None else until, at)
             failed = _wrong(watching, properties)
             if failed is not None:
                 tell(failed)
@@ -305,12 +387,16 @@ def _ask_clip(
         raise typer.Exit(2)
 
 
-def _wrong(watching: Session, before: Properties) -> str | None:
-    """What went wrong with a source that was watched, if anything: it broke, or was damaged."""
+def _wrong(watching: Session, before: Mapping[str, Properties]) -> str | None:
+    """What went wrong with sources that were watched, if anything: one broke, or was damaged."""
     if watching.status.error is not None:
         return watching.status.error
-    damage = [remark for remark in watching.properties.remarks if remark not in before.remarks]
-    return f"{before.name} is damaged: {'; '.join(damage)}; the rest is kept" if damage else None
+    for name, now in watching.properties_by_name.items():
+        known = before[name].remarks if name in before else ()
+        damage = [remark for remark in now.remarks if remark not in known]
+        if damage and name in before:
+            return f"{now.name} is damaged: {'; '.join(damage)}; the rest is kept"
+    return None
 
 
 def _ask_session(
@@ -351,9 +437,10 @@ class Timeline:
         post: also given each firing of a standing question.
     """
 
-    def __init__(self, teller: Teller, as_json: bool) -> None:
+    def __init__(self, certain_above: float, as_json: bool) -> None:
         self.post: Callable[[Mapping[str, object]], None] = lambda document: None
-        self._teller = teller
+        self._tellers: dict[str, Teller] = {}
+        self._certain_above = certain_above
         self._as_json = as_json
 
     def follow(self, watching: Session) -> None:
@@ -364,9 +451,13 @@ class Timeline:
             for event in watching.events(number, timeout=0.5):
                 number = event.number
                 if self._as_json:
-                    print(json.dumps(record(event.what)), flush=True)
-                elif (line := self._teller.line(event.what)) is not None:
+                    print(json.dumps(record(event.what, event.source)), flush=True)
+                elif (line := self._teller(event.source).line(event.what)) is not None:
                     out.print(line, markup=False)
+
+    def _teller(self, source: str) -> Teller:
+        """Each source's own: what was told of one is still to be told of another."""
+        return self._tellers.setdefault(source, Teller(self._certain_above, source))
 
     def fired(self, firing: Firing) -> None:
         """Say that a standing question came true; from any thread."""
@@ -403,7 +494,9 @@ def _print_answer(answer: Answer, options: list[str], as_json: bool) -> None:
         out.print(f"  {letter}. {option}: {share:.0%}", markup=False)
     out.print("\nevidence", style="bold")
     for passage in answer.passages:
-        out.print(f"  {clock(passage.start)} to {clock(passage.end)}", style="dim")
+        whose = f"{passage.source}, " if passage.source else ""
+        when = f"  {whose}{clock(passage.start)} to {clock(passage.end)}"
+        out.print(when, style="dim", markup=False)
         for line in passage.lines:
             doubt = "" if line.certain else "perhaps "
             out.print(f"    {line.kind:<6} {doubt}{line.text}", markup=False)

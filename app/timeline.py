@@ -39,14 +39,23 @@ class Teller:
 
     Args:
         certain_above: confidence from which a label is told as fact.
+        source: whose they are, where there are several.
     """
 
-    def __init__(self, certain_above: float) -> None:
+    def __init__(self, certain_above: float, source: str = "") -> None:
         self._certain_above = certain_above
+        self._source = source
         self._seen: frozenset[str] = frozenset()
 
     def line(self, what: Happening) -> str | None:
         """One line, or None for what needs no telling."""
+        line = self._line(what)
+        if line is None or not self._source:
+            return line
+        time, gap, rest = line.partition("  ")
+        return f"{time}{gap}{self._source}: {rest}"
+
+    def _line(self, what: Happening) -> str | None:
         match what:
             case Utterance(start=start, text=text):
                 return f"{clock(start)}  heard    {text}"
@@ -90,11 +99,13 @@ _KINDS: dict[type, str] = {
 }
 
 
-def record(what: Happening) -> dict[str, object]:
-    """A happening as JSON values; ``kind`` says which it is, times are stream seconds."""
+def record(what: Happening, source: str = "") -> dict[str, object]:
+    """A happening as JSON values; ``kind`` says which it is, times are stream seconds, and
+    ``source``, where there are several, whose it is."""
+    whose = {"source": source} if source else {}
     if isinstance(what, Remark):
-        return {"kind": what.kind, "time": what.time, "text": what.text}
-    kind = {"kind": _KINDS[type(what)]}
+        return {"kind": what.kind, "time": what.time, "text": what.text, **whose}
+    kind = {"kind": _KINDS[type(what)], **whose}
     if isinstance(what, Segment):
         return {
             **kind,
@@ -111,7 +122,12 @@ def record(what: Happening) -> dict[str, object]:
 def evidence(passages: Sequence[Passage]) -> list[dict[str, object]]:
     """What was put before the reasoner: segment times with what was seen and heard."""
     return [
-        {"start": p.start, "end": p.end, "lines": [asdict(line) for line in p.lines]}
+        {
+            **({"source": p.source} if p.source else {}),
+            "start": p.start,
+            "end": p.end,
+            "lines": [asdict(line) for line in p.lines],
+        }
         for p in passages
     ]
 

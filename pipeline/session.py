@@ -319,10 +319,11 @@ class Session:
         self._context.put(seen, watched.segment.index, wait=not live)
 
 
-def resume_at(memory: Memory) -> float:
-    """Stream seconds at which a file is to be opened so that a memory's session goes on."""
-    last = memory.latest(1)
-    return last[0].end if last else 0.0
+def resume_at(memory: Memory, source: str | None = None) -> float:
+    """Stream seconds at which a file, of several the one called ``source``, is to be opened so
+    that a memory's session goes on; without a name, the latest of them."""
+    names = memory.sources if source is None else (source,)
+    return max((s.end for name in names for s in memory.latest(1, source=name)), default=0.0)
 
 
 def _pass_over(frame: Frame) -> None:
