@@ -109,6 +109,14 @@ class Arm:
             chosen.append(question.options[int(row[first].argmax())])
         return chosen
 
+    @torch.no_grad()
+    def likelihood(self, sensed: Sensed, question: str, answer: str) -> float:
+        """Mean log-likelihood of an answer's tokens, of any length, to any question."""
+        prompt, given = self._ids(PROMPT.format(question)), self._ids(" " + answer)
+        hidden = self._hidden([sensed], torch.tensor([prompt + given]))[0, len(prompt) - 1 : -1]
+        likely = self.model.get_output_embeddings()(hidden).log_softmax(-1)
+        return float(likely[range(len(given)), given].mean())
+
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return ids
@@ -132,7 +140,16 @@ class Arm:
         # Padded at the right: attention is causal, so no row sees its padding.
         ids = nn.utils.rnn.pad_sequence(rows, True)
         wanted = nn.utils.rnn.pad_sequence(labels, True, _IGNORED)
-        pictures, sounds = self.projector(batch.sensed)
+        at = wanted != _IGNORED
+        hidden = self._hidden(batch.sensed, ids, slow_of)
+        logits: Tensor = self.model.get_output_embeddings()(hidden[at])
+        return logits, wanted[at], [q for questions in batch.asked for q in questions]
+
+    def _hidden(
+        self, sensed: Sequence[Sensed], ids: Tensor, slow_of: Sequence[Sensed] | None = None
+    ) -> Tensor:
+        """What the decoder makes of text ``ids`` ``(batch, n)`` after the fast tokens."""
+        pictures, sounds = self.projector(sensed)
         fast = torch.cat([pictures.mean(2), _pairs(sounds)], 1)
         embeds = torch.cat([fast, self.model.get_input_embeddings()(ids)], 1)
         more: dict[str, Any] = {}
@@ -142,11 +159,9 @@ class Arm:
             text[:, : fast.shape[1]] = False
             more["slow"] = self.hybrid.look(seen.flatten(1, 2), text=text)
         body = self.model.get_decoder()
-        hidden = body(inputs_embeds=embeds, use_cache=False, **more).last_hidden_state
-        hidden = hidden[:, fast.shape[1] :]
-        at = wanted != _IGNORED
-        logits: Tensor = self.model.get_output_embeddings()(hidden[at])
-        return logits, wanted[at], [q for questions in batch.asked for q in questions]
+        out = body(inputs_embeds=embeds, use_cache=False, **more).last_hidden_state
+        hidden: Tensor = out[:, fast.shape[1] :]
+        return hidden
 
 
 def _pairs(sounds: Tensor) -> Tensor:

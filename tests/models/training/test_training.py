@@ -174,6 +174,16 @@ def test_scores_are_of_scenes_that_were_not_trained_on(tmp_path: Path, model: An
     assert found["count"]["chance"] == 0.25
 
 
+def test_likelihood_of_an_answer_is_that_of_its_tokens(tmp_path: Path, model: Any) -> None:
+    arm = trainer(tmp_path, model).arms["hybrid"]
+    sensed = Made(tmp_path).scene(Scene.of(1))
+    row = arm._ids("What? Answer: red blue")
+    hidden = arm._hidden([sensed], torch.tensor([row]))[0]
+    likely = model.lm_head(hidden).log_softmax(-1)
+    expected = float(likely[-3, row[-2]] + likely[-2, row[-1]]) / 2
+    assert arm.likelihood(sensed, "What?", "red blue") == pytest.approx(expected, abs=1e-5)
+
+
 def test_spectrum_tells_sounds_apart() -> None:
     time = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     low, high = (
