@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from memory.memory import Memory
 from memory.naming import named
 from memory.recall import Embed
-from memory.segment import Segment, Turn
+from memory.segment import Gap, Segment, Turn
 from memory.short_term import ShortTerm
 from memory.store import StoreError
 from memory.time_expressions import parse
@@ -17,7 +18,7 @@ from models.gaze.history import History
 from models.reasoning.reasoner import Evidence, Exchange, Passage, Reasoner
 from pipeline.answer import Answer, AskError
 from pipeline.events import Remark
-from pipeline.evidence import passage
+from pipeline.evidence import line, passage
 from pipeline.gaze_questions import GazeReply, by_meaning, gaze_passage, history, reply
 from pipeline.watcher import Watched
 
@@ -26,6 +27,12 @@ RECALLED = 6
 
 LATEST = 2
 """And because they are the latest."""
+
+MOST_GAPS = 8
+"""Gaps told of a stretch that is asked about."""
+
+TOUCHING = 0.01
+"""Seconds up to which one gap follows another without anything between."""
 
 HISTORY = 4
 """Earlier exchanges put before the reasoner."""
@@ -89,8 +96,9 @@ class Asker:
         if not passages:
             whose = f" at {', '.join(sources)}" if wanted else ""
             raise AskError(f"nothing had been seen or heard{whose} by {time:.1f} s: ask later")
-        said = parse(rest, time, passages[0].start)
+        said = parse(rest, time, passages[0].start, self._memory.wall_clock)
         focus = None if said.start is None or said.end is None else (said.start, said.end)
+        passages = self._with_gaps(passages, focus, time)
         earlier = self._earlier(question, time) if conversing else ()
         looks = self._looks(question, time, current)
         told = () if looks is None else gaze_passage(looks, time)
@@ -147,6 +155,32 @@ class Asker:
                 sound = watched.sound if known is watched.segment else None
                 passages.append(passage(known, self._certain_above, pictures, sound))
         return chosen, tuple(sorted(passages, key=lambda passage: passage.start))
+
+    def _with_gaps(
+        self, passages: tuple[Passage, ...], focus: tuple[float, float] | None, time: float
+    ) -> tuple[Passage, ...]:
+        """``passages`` and, of the stretch that is asked about, what was missing in it."""
+        if focus is None:
+            return passages
+        whole: list[Gap] = []
+        latest: dict[str, int] = {}  # by reason, its place in ``whole``
+        for gap in self._memory.gaps(*focus):
+            if gap.known_at > time:
+                continue
+            place = latest.get(gap.reason)
+            if place is not None and abs(whole[place].end - gap.start) < TOUCHING:
+                whole[place] = replace(whole[place], end=gap.end)  # it was told piece by piece
+            else:
+                latest[gap.reason] = len(whole)
+                whole.append(gap)
+        told = {(w.start, w.end, w.text) for each in passages for w in each.lines}
+        lines = [words for gap in whole if (words := line(gap, self._certain_above)) is not None]
+        missing = tuple(w for w in lines if (w.start, w.end, w.text) not in told)[:MOST_GAPS]
+        if not missing:
+            return passages
+        end = max(words.end for words in missing)
+        extra = Passage(min(words.start for words in missing), end, missing, end)
+        return tuple(sorted([*passages, extra], key=lambda passage: passage.start))
 
     def _earlier(self, question: str, time: float) -> tuple[Exchange, ...]:
         """The latest exchanges, and those the question refers to, oldest first."""

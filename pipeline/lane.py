@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from memory.memory import Memory
 from memory.store import StoreError
 from models.gaze.fixations import Settings
-from models.media import AudioChunk, Frame, Media, moved
+from models.media import AudioChunk, Break, Frame, Media, moved
 from pipeline.engine import Engine
 from pipeline.events import EventLog, Happening, Remark
 from pipeline.frontier import Frontier
@@ -25,6 +25,8 @@ from pipeline.sources.source import Properties, Source, SourceError
 from pipeline.supervisor import Supervisor
 from pipeline.turns import Turns
 from pipeline.watcher import Watched, Watcher
+
+NOT_RUNNING = "nobody watched: Onlooker was not running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,12 @@ class Lane:
         turn: is had by one piece of media under watch at a time, or one question.
         sealed: given each segment once it is in memory, on the watch thread.
         sampled: given each frame that is looked at, in its turn.
+        passed: given the stream time that a live source has come to, again and again.
         paced, playhead, stepped, fps, burst, gaze: see :class:`pipeline.session.Session`.
 
     Attributes:
         origin: stream time of the session, in seconds, at which the source's own begins; set
-            before :meth:`start`.
+            before :meth:`start`. What lies between it and what memory holds is a gap.
         frontier: how far it may be watched.
         watcher: what watches; look at it in its turn alone.
         error: what ended the watching, if anything did.
@@ -80,6 +83,7 @@ class Lane:
         turn: Turns,
         sealed: Callable[[Watched], None],
         sampled: Callable[[Frame], None],
+        passed: Callable[[float], None],
         *,
         paced: bool,
         playhead: Playhead | None,
@@ -102,6 +106,7 @@ class Lane:
         self._turn = turn
         self._sealed = sealed
         self._stopped = False
+        self._passed = passed
         senses = engine.senses
         last = memory.latest(1, source=name)
         self._heard_until = max((segment.known_at for segment in last), default=-math.inf)
@@ -181,6 +186,7 @@ class Lane:
         """The watch thread."""
         try:
             try:
+                self._was_away()
                 for media in self.reader:
                     placed = self._not_heard_before(moved(media, self.origin))
                     for piece in self.frontier.pieces(placed) if placed is not None else ():
@@ -205,6 +211,14 @@ class Lane:
             self.frontier.close()
             self._emit(Remark(self.watcher.now, *self._ending()))
 
+    def _was_away(self) -> None:
+        """Of a live source that is taken up again: nobody watched meanwhile."""
+        last = self.watcher.now
+        if self.reader.live and 0 < last < self.origin:
+            with self._turn:
+                watched = self.watcher.take(Break(last, self.origin, NOT_RUNNING))
+            self._hand_on(watched)
+
     def _ease(self, worked: float) -> None:
         """Watch as closely as there is time for, after ``worked`` seconds of work."""
         quality = self._quality.observe(self.watcher.now, self.reader.lag, worked)
@@ -212,6 +226,7 @@ class Lane:
             with self._turn:
                 self.watcher.ease(quality)
             self._emit(Remark(self.watcher.now, "quality", f"quality: {quality.words}"))
+        self._passed(self.watcher.now + self.reader.lag)
 
     def _faults(self) -> dict[str, int]:
         faults = dict(self._supervisor.faults)

@@ -17,12 +17,15 @@ import time as clock
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 from memory.memory import Memory
 from memory.segment import Segment
 from memory.short_term import ShortTerm
+from memory.store import StoreError
+from memory.wall_clock import DAY, Anchor
 from models.gaze.fixations import HEAD_WORN, Settings
 from models.media import Frame
 from models.reasoning.reasoner import Passage
@@ -30,7 +33,7 @@ from pipeline.answer import Answer
 from pipeline.asker import Asker
 from pipeline.context import ContextThread
 from pipeline.engine import Engine
-from pipeline.events import Event, EventLog
+from pipeline.events import Event, EventLog, Remark
 from pipeline.evidence import passage
 from pipeline.lane import Lane, LaneStatus
 from pipeline.quality import Quality
@@ -42,6 +45,9 @@ from pipeline.watcher import Watched
 
 PATIENCE, HURRY = 30.0, 4.0
 """Seconds that the threads are given to end, and where the process is told to."""
+
+DRIFT, TIME_KEPT = 2.0, 600.0
+"""Seconds by which stream time may be off the clock on the wall, and between two looks at it."""
 
 PICTURE_BYTES = 64 * 1024**2
 """Bytes of sampled pictures kept at hand, for a reasoner that looks at them again."""
@@ -103,6 +109,7 @@ class Session:
         fps, burst: see :class:`pipeline.sampler.Sampler`.
         gaze: how fixations are told from saccades, where the source gives gaze samples.
         monotonic: seconds that have passed, by which a live source's lag is measured.
+        wall: seconds since 1970, by which a live source's stream is asked of.
     """
 
     def __init__(
@@ -118,6 +125,7 @@ class Session:
         burst: float = 2.0,
         gaze: Settings = HEAD_WORN,
         monotonic: Callable[[], float] = clock.monotonic,
+        wall: Callable[[], float] = clock.time,
     ) -> None:
         self.memory = memory
         self._certain_above = engine.senses.certain_above
@@ -137,6 +145,9 @@ class Session:
             self._context.replay(self._passage(segment))
         self._turn = Turns()
         self._closed = False
+        self._monotonic = monotonic
+        self._wall = wall
+        self._time_due = -math.inf
         sources = source if isinstance(source, Mapping) else {"": source}
         self._lanes = [
             Lane(
@@ -149,6 +160,7 @@ class Session:
                 self._extend_context,
                 # Pictures ahead of their passage are told apart by their time alone.
                 self._context.see if len(sources) == 1 else _pass_over,
+                self._keep_time,
                 paced=paced,
                 playhead=playhead,
                 stepped=stepped,
@@ -167,13 +179,16 @@ class Session:
             SourceError: one cannot be opened. None is watched then.
         """
         resumed, began = resume_at(self.memory), math.inf
+        away = self._away(resumed)
         self._context.start()
         try:
             for lane in self._lanes:
                 lane.open()
                 began = min(began, clock.monotonic())
+                if lane.properties.live and not lane.properties.start:
+                    lane.origin = resumed + away + clock.monotonic() - began
                 if lane.properties.live:
-                    lane.origin = resumed + clock.monotonic() - began
+                    self._keep_time(max(lane.origin, lane.properties.start))
                 lane.start()
         except BaseException:
             self.close()
@@ -296,6 +311,27 @@ class Session:
         now, current = self._present()
         time = now if at is None else min(at, now)
         return self._asker.ask(question, options, time, current, history)
+
+    def _away(self, resumed: float) -> float:
+        """Seconds for which nobody watched before the session goes on at stream ``resumed``,
+        where that is known and is no longer than a day."""
+        known = self.memory.wall_clock
+        away = 0.0 if known is None or not resumed else self._wall() - known.wall(resumed)
+        return away if 0 < away <= DAY else 0.0
+
+    def _keep_time(self, time: float) -> None:
+        """What the clock on the wall shows as stream ``time`` comes; now and then."""
+        if self._monotonic() < self._time_due:
+            return
+        self._time_due = self._monotonic() + TIME_KEPT
+        wall, known = self._wall(), self.memory.wall_clock
+        if known is not None and abs(known.wall(time) - wall) < DRIFT:
+            return
+        offset = datetime.fromtimestamp(wall).astimezone().utcoffset()
+        try:
+            self.memory.watched_at(Anchor(time, wall, offset.total_seconds() if offset else 0.0))
+        except StoreError as error:
+            self._log.emit(Remark(time, "fault", str(error)))
 
     @property
     def _now(self) -> float:

@@ -99,6 +99,7 @@ class BrowserSource:
             frame_rate=0.0,
             has_video=True,
             has_audio=True,
+            start=self._start,
         )
 
     @property

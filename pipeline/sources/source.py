@@ -28,6 +28,7 @@ class Properties:
         width, height: pixels of the upright picture; 0 without video.
         frame_rate: frames a second as the container says; 0 without video.
         has_video, has_audio: which streams will come.
+        start: seconds on its own clock at which it was told to begin, so that a session goes on.
         remarks: things a person should know ("two video streams, took 480x270").
     """
 
@@ -40,6 +41,7 @@ class Properties:
     has_video: bool
     has_audio: bool
     remarks: tuple[str, ...] = ()
+    start: float = 0.0
 
 
 class Source(Protocol):
