@@ -28,6 +28,12 @@ export const disown = (id) => keep(mine().filter((one) => one !== id));
 
 const size = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 
+const when = (date) =>
+  date.toLocaleString([], {
+    year: date.getFullYear() === new Date().getFullYear() ? undefined : "numeric",
+    month: "short", day: "numeric", hour: "numeric", minute: "2-digit",
+  });
+
 // Where a session is taken up: watched on, or only asked about.
 const link = (id, watch) => {
   const there = new URL(location.href);
@@ -56,22 +62,22 @@ export class Sessions {
 
   row(one) {
     const about = one.problem || [
-      new Date(1000 * one.used).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }),
+      when(new Date(1000 * one.used)),
       `${clock(one.end)} watched`,
       `${one.questions} question${one.questions === 1 ? "" : "s"}`,
       size(one.bytes),
     ].join(" · ");
     const name = one.name || "session";
-    const when = `${name}, ${about.split(" · ")[0]}`;
+    const called = `${name}, ${about.split(" · ")[0]}`;
     const row = make("li", { "data-session": one.id },
       make("div", {}, make("strong", {}, name), one.open ? " (open)" : "", make("p", {}, about)),
-      one.problem ? null : make("a", { href: link(one.id, false), "aria-label": `Ask about ${when}` }, "Ask about it"),
-      one.problem ? null : make("a", { href: link(one.id, true), "aria-label": `Watch on: ${when}` }, "Watch on"),
+      one.problem ? null : make("a", { href: link(one.id, false), "aria-label": `Ask about ${called}` }, "Ask about it"),
+      one.problem ? null : make("a", { href: link(one.id, true), "aria-label": `Watch on: ${called}` }, "Watch on"),
       one.problem ? null : make("a", {
-        href: address(`sessions/${one.id}/export.zip`), download: "", "aria-label": `Export ${when}`,
+        href: address(`sessions/${one.id}/export.zip`), download: "", "aria-label": `Export ${called}`,
       }, "Export"),
       make("button", {
-        type: "button", class: "link", onclick: () => this.remove(one, row), "aria-label": `Delete ${when}`,
+        type: "button", class: "link", onclick: () => this.remove(one, row), "aria-label": `Delete ${called}`,
       }, "Delete"));
     return row;
   }
