@@ -43,7 +43,7 @@ def line(observation: Observation, certain_above: float) -> Line | None:
             where = target or f"a point {x:.0%} from the left and {y:.0%} from the top"
             return Line(start, end, "gaze", where)
         case Gap(reason=reason):
-            return Line(start, end, "gap", f"the source was away: {reason}")
+            return Line(start, end, "gap", reason)
         case Look(motion=motion, colours=colours, faces=faces, moving=moving):
             facts = list(moving)
             if faces:
