@@ -36,8 +36,8 @@ class Kind:
     said: re.Pattern[str]
 
 
-def _kind(asked: str, said: str, exact: bool = False) -> Kind:
-    return Kind(re.compile(rf"\b(?:{asked})\b", re.I), re.compile(said, 0 if exact else re.I))
+def _kind(asked: str, said: str, cased: bool = False) -> Kind:
+    return Kind(re.compile(rf"\b(?:{asked})\b", re.I), re.compile(said, 0 if cased else re.I))
 
 
 KINDS = (
@@ -67,11 +67,11 @@ KINDS = (
         rf"\d|\b(?:{_UNITS}|number one)\b",
     ),
     _kind(
-        r"(?:(?:some(?:body|one)|person)'s|people's|an?y?|their) names?(?= (?:is|are)\b)"
+        r"(?:(?:some(?:body|one)|person)'s|people's|an?|any|their) names?(?= (?:is|are)\b)"
         r"|(?<=says )(?:a|his|her|their) name",
         r"\b(?:[Cc]alled|[Nn]amed|name is|name's|I am|I'm|Mr\.?|Mrs\.?|Ms\.?|Dr\.?)\s+[A-Z][a-z]+"
         r"|(?<=[a-z,] )[A-Z][a-z]+ [A-Z][a-z]+",
-        exact=True,
+        cased=True,
     ),
     _kind(r"asks (?:a |some )?questions?|questions? (?:is|are) asked", r"\?"),
 )  # fmt: skip
