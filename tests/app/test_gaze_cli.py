@@ -100,7 +100,7 @@ def test_gaze_that_cannot_be_had_says_what_to_do(
 
 def test_calibrating_without_a_camera_says_which_was_meant(run: Any) -> None:
     done = run("calibrate", "97", input="\n" * 9)
-    assert done.exit_code == 2 and ("video97" in done.output or "face" in done.output)
+    assert done.exit_code == 2 and ("97" in done.output or "face" in done.output)
 
 
 @pytest.mark.parametrize("cues", ["drawn", "text,foveated", "none"])

@@ -50,7 +50,7 @@ class Calibrated:
 
 def open_camera(device: str) -> Source:
     """The camera of a number or a name, not yet entered."""
-    return open_source(f"/dev/video{device}" if device.isdigit() else device, rate=RATE)
+    return open_source(f"camera:{device}" if device.isdigit() else device, rate=RATE)
 
 
 def eye_finder() -> EyeFinder:
