@@ -156,7 +156,7 @@ def test_a_clip_is_watched_into_a_session_that_answers_without_it(
 
 BAD = [
     (["ask", "nowhere.mp4", "What?"], "nowhere.mp4 does not exist"),
-    (["ask", "{folder}", "What?"], "is a folder"),
+    (["ask", "{folder}", "What?"], "none of its 2 files can be read"),
     (["ask", "{text}", "What?"], "is not a video or sound file"),
     (["ask", "{empty}", "What?"], "is empty"),
     (["ask", "{sample}", "  "], "the question is empty"),
