@@ -93,6 +93,7 @@ class Played(BaseModel):
     playing: bool
 
 
+Moment = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Coordinate = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -101,11 +102,9 @@ class Looked(BaseModel):
 
     sender: str = Field(max_length=40, description="Whose order the number counts in.")
     number: int = Field(ge=0, description="Of this batch; sent again, it counts once.")
-    samples: list[tuple[Annotated[float, Field(ge=0)], Coordinate | None, Coordinate | None]] = (
-        Field(
-            max_length=2000,
-            description="Each [stream seconds of the picture, x, y], normalised; null elsewhere.",
-        )
+    samples: list[tuple[Moment, Coordinate | None, Coordinate | None]] = Field(
+        max_length=2000,
+        description="Each [stream seconds of the picture, x, y], normalised; null elsewhere.",
     )
 
 

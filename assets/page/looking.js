@@ -16,11 +16,13 @@ export class Looking {
     this.id = Math.random().toString(36).slice(2);
     this.number = 0;
     this.session = "";
+    this.samples = [];
+    this.on = false;
     this.at = null; // where it is, normalised, or null
     this.held = false;
     const screen = $("screen");
     const on = (names, act) =>
-      names.split(" ").forEach((name) => screen.addEventListener(name, (event) => this.on && act(event)));
+      names.split(" ").forEach((name) => screen.addEventListener(name, (event) => this.on && event.isPrimary && act(event)));
     on("pointermove pointerdown", (event) => this.move(event));
     on("pointerdown", (event) => {
       if (event.button !== 0 || this.belongs(event)) return;
@@ -38,10 +40,15 @@ export class Looking {
     $("looking").addEventListener("change", () => this.set($("looking").checked));
   }
 
-  attach(session, possible) {
+  attach(session) {
     this.session = session;
     this.samples = [];
+  }
+
+  // Whether looks are taken now: not where they come from a file, nor when watching is over.
+  allow(possible) {
     $("look").hidden = !possible;
+    if (!possible) this.set(false);
   }
 
   detach() {

@@ -21,7 +21,7 @@ const ready = new Promise((done) => {
   look();
 }).then(() => {
   gaze = new Gaze({ jump });
-  looking = new Looking(() => (state.figures?.watching && state.source ? state.source.shown : null));
+  looking = new Looking(() => state.source?.shown ?? null);
   overlay = new Overlay((time) => ({
     looks: gaze.around(time),
     point: looking.at ? { ...looking.at, held: looking.held } : gaze.point(time),
@@ -72,7 +72,7 @@ async function attach(session) {
       history.replaceState(null, "", here);
     }
     gaze.attach(session, figures.gaze === "file");
-    looking.attach(session, figures.gaze === "pointer");
+    looking.attach(session);
     tellFigures(figures);
     follow(session);
     await show(session, figures);
@@ -187,6 +187,7 @@ function about(time, focus = true) {
 function tellFigures(told) {
   state.figures = told;
   timeline.figures(told);
+  looking.allow(told.gaze === "pointer" && told.watching);
   if (!told.watching && state.source instanceof Camera) {
     state.source.stop();
     state.source = new Past(state.session);

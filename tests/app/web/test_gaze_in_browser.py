@@ -199,6 +199,10 @@ def test_a_trackers_file_beside_a_clip(visit, site: Site, tmp_path: Path) -> Non
     tab.ask("What am I looking at?")
     tab.answer("cat").wait_for()
     (room,) = site.rooms.now
+    address = f"{site.url}/sessions/{room.name}/gaze"
+    for sample, refused in ([1.0, 0.5, 0.5], 400), ([1.0, 1.5, 0.5], 422):
+        look = {"sender": "a tab", "number": 0, "samples": [sample]}
+        assert tab.page.request.post(address, data=look).status == refused
     folder = Path(room.wanted.gaze).parent.parent
     assert folder.name == room.name
     assert tab.errors == []
