@@ -12,8 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app import cli
+from models.gaze.webcam import POINTS
+from pipeline.sources.gaze.webcam import read_calibration
 from tests.pipeline.fakes import Echo, engine
 from tests.pipeline.media import write_clip
+from tests.pipeline.test_gaze_choice import Camera, Face
 
 
 @pytest.fixture
@@ -115,3 +118,21 @@ def test_an_unknown_cue_is_named_before_a_model_is_loaded(clip: Path, tmp_path: 
     model = ["--engine", "transformers", "--model", str(tmp_path)]
     done = CliRunner().invoke(cli.app, ["watch", str(clip), *model, "--gaze-cues", "psychic"])
     assert done.exit_code == 2 and "psychic" in done.output
+
+
+def test_calibrating_walks_nine_points_and_says_how_good_it_is(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    camera, points = Camera(), list(POINTS)
+
+    def prompted(*said: Any, **options: Any) -> str:
+        camera.at = (*points.pop(0), True)
+        return ""
+
+    monkeypatch.setattr("app.gaze.open_camera", lambda device: camera)
+    monkeypatch.setattr("app.gaze.eye_finder", Face)
+    monkeypatch.setattr("app.gaze.typer.prompt", prompted)
+    done = run("calibrate", "--screen-width", "40", "--distance", "50")
+    assert done.exit_code == 0 and not points, done.output
+    assert "top, left" in done.output and "degrees on a screen 40 cm wide" in done.output
+    assert read_calibration(tmp_path / "home" / "gaze-calibration.json").error < 0.05
