@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from app.timeline import LETTERS, clock, evidence
 from memory.memory import Memory
-from memory.segment import Gap, Segment
+from memory.segment import Segment
 from memory.timeline import Node
 from pipeline.answer import Answer
 from pipeline.evidence import passage
@@ -18,9 +18,6 @@ MOST_EPISODES = 300
 
 TAIL = 40
 """Segments shown of what is part of no episode yet, from far."""
-
-LEAD = 20.0
-"""Seconds: a gap so near to an episode's beginning, and longer, comes before it."""
 
 LEAST_SHARE = 1 / 500
 """Of the stretch shown: shorter gaps cannot be seen, but those of a minute are shown."""
@@ -78,27 +75,20 @@ def stretch(
         segments = [each for each in segments if each.start >= until]
         shortest = min(LEAST_SHARE * (end - start), 60.0)
     gaps = memory.gaps(start, end, shortest)
-    away = [gap for gap in gaps if gap.end - gap.start >= LEAD]
     return {
         "count": count,
         "level": level,
         "segments": [segment(each, certain_above) for each in segments],
-        "episodes": [
-            asdict(_without_lead(node, away))
-            for node in episodes[-MOST_EPISODES:]
-            if not any(gap.start <= node.start and node.end <= gap.end for gap in away)
-        ],
+        "episodes": [asdict(node) for node in episodes[-MOST_EPISODES:] if not _empty(node)],
         "days": [asdict(node) for node in days],
         "gaps": [asdict(gap) for gap in gaps[-most:]],
     }
 
 
-def _without_lead(node: Node, away: list[Gap]) -> Node:
-    """``node`` from where something was seen: an episode after an absence begins with that."""
-    for gap in away:
-        if abs(gap.start - node.start) <= LEAD and gap.end < node.end:
-            return replace(node, start=gap.end)
-    return node
+def _empty(node: Node) -> bool:
+    """Whether there is nothing to show of ``node``: the source was away."""
+    kept = node.utterances + node.texts + node.objects + node.fixations
+    return not kept and node.picture is None
 
 
 def segment(what: Segment, certain_above: float) -> dict[str, object]:

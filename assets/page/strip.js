@@ -25,7 +25,7 @@ export function drawStrip({ window: [start, end], days, episodes, segments, gaps
     gaps.length ? make("div", { class: "lane away" }, ...gaps.map((gap) =>
       make("span", {
         class: "gap",
-        title: `Away from ${clock(gap.start)} to ${clock(gap.end)}: ${gap.reason}`,
+        title: `${clock(gap.start)} to ${clock(gap.end)}: ${gap.reason}`,
         style: `left: ${percent(gap.start)}%; width: ${percent(gap.end) - percent(gap.start)}%`,
       }))) : null,
     make("div", { class: "ticks" }, ...[0, 1, 2, 3].map((i) =>
