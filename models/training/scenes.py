@@ -148,8 +148,6 @@ class Scene:
                 asked.append(
                     Asked("motion", f"Which way does the {the} move?", thing.way, tuple(WAYS))
                 )
-            there = "yes" if thing.seen(now) else "no"
-            asked.append(Asked("present", f"Is the {the} there now?", there, ("yes", "no")))
         at_first = [t.shape for t in self.things if t.first == 0]
         asked.append(Asked("past", "Which shape was in the middle at first?", at_first[0], SHAPES))
         for one in known:
@@ -158,11 +156,7 @@ class Scene:
                     pair = sorted((one.shape, other.shape), key=lambda s: (len(s), s))
                     text = f"Which came first, the {pair[0]} or the {pair[1]}?"
                     asked.append(Asked("order", text, one.shape, tuple(pair)))
-        for thing in self.things:
-            come = "yes" if thing in known else "no"
-            article = "an" if thing.colour == "orange" else "a"
-            text = f"Has {article} {thing.colour} {thing.shape} come yet?"
-            asked.append(Asked("proactive", text, come, ("yes", "no")))
+        asked += self._yes_or_no(known, now)
         if self.row is not None:
             shape, _, count = self.row
             text = f"How many {PLURALS.get(shape, shape + 's')} are in the row?"
@@ -171,6 +165,25 @@ class Scene:
         asked.append(Asked("text", "What does the sign say?", word, (*SIGNS, "nothing")))
         name = self.sound[0] if self.sound and self.sound[1] <= now else "silence"
         asked.append(Asked("sound", "What sound is heard?", name, (*SOUNDS, "silence")))
+        return asked
+
+    def _yes_or_no(self, known: list[Thing], now: int) -> list[Asked]:
+        """As many that are answered by yes as by no."""
+        shown = {t.shape for t in self.things} | ({self.row[0]} if self.row else set())
+        absent = [shape for shape in SHAPES if shape not in shown]
+        worn = {t.colour for t in self.things}
+        asked = []
+        for place, thing in enumerate(known):
+            other = [colour for colour in COLOURS if colour not in worn][place]
+            for colour, come in ((thing.colour, "yes"), (other, "no")):
+                article = "an" if colour == "orange" else "a"
+                text = f"Has {article} {colour} {thing.shape} come yet?"
+                asked.append(Asked("proactive", text, come, ("yes", "no")))
+        there = [t.shape for t in known if t.seen(now)]
+        gone = [t.shape for t in self.things if not t.seen(now)]
+        for one, other in zip(there, [*gone, *absent], strict=False):
+            asked.append(Asked("present", f"Is the {one} there now?", "yes", ("yes", "no")))
+            asked.append(Asked("present", f"Is the {other} there now?", "no", ("yes", "no")))
         return asked
 
     def frame(self, second: int) -> NDArray[np.uint8]:

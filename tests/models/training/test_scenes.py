@@ -93,17 +93,20 @@ def test_sounds_begin_when_they_are_said_to() -> None:
 
 @pytest.mark.parametrize("seconds", [4, 6, 8])
 def test_answers_are_of_what_was_known_by_then(seconds: int) -> None:
-    kinds = Counter[str]()
+    kinds, answers = Counter[str](), Counter[tuple[str, str]]()
     for scene in SCENES:
         known = [t for t in scene.things if t.first < seconds]
         for question in scene.questions(seconds):
             kinds[question.kind] += 1
+            answers[question.kind, question.answer] += 1
             assert question.answer in question.options
             named = [t for t in scene.things if t.shape in question.text]
             if question.kind == "proactive":
-                assert (question.answer == "yes") == (named[0] in known)
+                there = named and named[0] in known and named[0].colour in question.text
+                assert (question.answer == "yes") == there
             elif question.kind == "present":
-                assert (question.answer == "yes") == named[0].seen(seconds - 1)
+                assert (question.answer == "yes") == any(t.seen(seconds - 1) for t in named)
+                assert scene.row is None or scene.row[0] not in question.text
             elif question.kind == "order":
                 first = min(named, key=lambda t: t.first)
                 assert question.answer == first.shape
@@ -118,3 +121,5 @@ def test_answers_are_of_what_was_known_by_then(seconds: int) -> None:
         *("colour", "shape", "motion", "count", "order", "text", "sound"),
         *("past", "present", "proactive"),
     }
+    for kind in ("present", "proactive"):
+        assert answers[kind, "yes"] == answers[kind, "no"]

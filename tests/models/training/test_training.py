@@ -178,7 +178,8 @@ def test_likelihood_of_an_answer_is_that_of_its_tokens(tmp_path: Path, model: An
     arm = trainer(tmp_path, model).arms["hybrid"]
     sensed = Made(tmp_path).scene(Scene.of(1))
     row = arm._ids("What? Answer: red blue")
-    hidden = arm._hidden([sensed], torch.tensor([row]))[0]
+    with torch.no_grad():
+        hidden = arm._hidden([sensed], torch.tensor([row]))[0]
     likely = model.lm_head(hidden).log_softmax(-1)
     expected = float(likely[-3, row[-2]] + likely[-2, row[-1]]) / 2
     assert arm.likelihood(sensed, "What?", "red blue") == pytest.approx(expected, abs=1e-5)
