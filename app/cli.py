@@ -18,6 +18,7 @@ from rich.table import Table
 
 from app.engine_options import choosing
 from app.gaze import GazeName, GazeOffset, GazeSize, Looked, calibrate_webcam, looked
+from app.goodbye import listen
 from app.home import SAMPLE, home, sessions_folder
 from app.naming import named
 from app.scoring.cli import build_app
@@ -173,8 +174,11 @@ def watch(
                 standing.add(question, since=resume_at(memory))
             certain = models.senses.certain_above
             stack.enter_context(StandingWatch(standing, watching.events, certain, timeline.fired))
-        with watching, contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), watching:
             timeline.follow(watching)
+        if watching.stopped:
+            timeline.follow(watching)  # what came while it ended
+            tell(_goodbye(watching, session), style="yellow")
         failed = _wrong(watching, properties)
         if failed is not None:
             raise Told(failed)
@@ -314,7 +318,9 @@ def _check_gaze(
 
 def _engine(choice: Choice) -> Engine:
     with err.status(f"loading the {choice.name} engine"):
-        return load_engine(choice, home())
+        engine = load_engine(choice, home())
+    listen()  # until here there was nothing to keep: whoever was told to stop stopped at once
+    return engine
 
 
 def _opened(session: Path | None, engine: Engine, read_only: bool = False) -> Memory:
@@ -387,6 +393,13 @@ def _ask_clips(
         raise typer.Exit(2)
 
 
+def _goodbye(watching: Session, session: Path | None) -> str:
+    status = watching.status
+    count = f"{status.segments} segment{'' if status.segments == 1 else 's'}"
+    kept = f"{count} kept in {session}" if session else f"{count}, not kept: give --session"
+    return f"stopped at {clock(status.time)}: {kept}"
+
+
 def _wrong(watching: Session, before: Mapping[str, Properties]) -> str | None:
     """What went wrong with sources that were watched, if anything: one broke, or was damaged."""
     if watching.status.error is not None:
@@ -442,14 +455,15 @@ class Timeline:
         self._tellers: dict[str, Teller] = {}
         self._certain_above = certain_above
         self._as_json = as_json
+        self._told = 0
 
     def follow(self, watching: Session) -> None:
-        """Print until the session ends."""
-        number, ended = 0, False
+        """Print until the session ends, or was told to; goes on where it was interrupted."""
+        ended = False
         while not ended:
-            ended = not watching.status.watching
-            for event in watching.events(number, timeout=0.5):
-                number = event.number
+            ended = not watching.status.watching or watching.stopped
+            for event in watching.events(self._told, timeout=0.5):
+                self._told = event.number
                 if self._as_json:
                     print(json.dumps(record(event.what, event.source)), flush=True)
                 elif (line := self._teller(event.source).line(event.what)) is not None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 
+from app.goodbye import exit_code
 from app.web.addresses import AddressError
 from memory.store import StoreError
 from models.reasoning.reasoner import ReasonerError
@@ -33,8 +34,12 @@ def tell(message: str, style: str = "red") -> None:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turns the errors that are for people into a message and exit code 2."""
+    """Turns the errors that are for people into a message and exit code 2; says goodbye where
+    the command is told to stop."""
     try:
         yield
     except (AddressError, AskError, EngineError, ReasonerError, SourceError, StoreError) as error:
         raise Told(str(error)) from error
+    except KeyboardInterrupt as stopped:
+        tell("stopped", style="yellow")
+        raise typer.Exit(exit_code(stopped)) from stopped

@@ -71,6 +71,7 @@ class Lane:
         frontier: how far it may be watched.
         watcher: what watches; look at it in its turn alone.
         error: what ended the watching, if anything did.
+        stopped: told to end while it watched.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Lane:
         self._log = log
         self._turn = turn
         self._sealed = sealed
-        self._stopped = False
+        self.stopped = False
         self._passed = passed
         senses = engine.senses
         last = memory.latest(1, source=name)
@@ -170,7 +171,7 @@ class Lane:
 
     def stop(self) -> None:
         """Tell both threads to end; :meth:`join` waits for it."""
-        self._stopped = True
+        self.stopped = self.stopped or self.watching
         self.frontier.close()
         self.reader.stop()
 
@@ -236,7 +237,7 @@ class Lane:
 
     def _ending(self) -> tuple[str, str]:
         """The kind and text of the last remark."""
-        if self._stopped and self.error is None:
+        if self.stopped and self.error is None:
             return "stopped", "watching was stopped"
         return "end", self.error or "the stream has ended"
 

@@ -218,6 +218,11 @@ class Session:
         return {lane.name: lane.properties for lane in self._lanes}
 
     @property
+    def stopped(self) -> bool:
+        """Closed before all sources had ended."""
+        return any(lane.stopped for lane in self._lanes)
+
+    @property
     def playhead(self) -> Playhead:
         """Where a paced file, of several the first, is played."""
         return self._lanes[0].reader.playhead

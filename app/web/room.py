@@ -27,7 +27,7 @@ from models.speech.voice import Speech
 from pipeline.answer import Answer, AskError, Timings
 from pipeline.engine import Engine
 from pipeline.gaze_questions import by_meaning, gaze_judge
-from pipeline.session import Session, resume_at
+from pipeline.session import PATIENCE, Session, resume_at
 from pipeline.sources import Source, open_source
 from pipeline.sources.browser import BrowserSource
 from pipeline.sources.gaze import GazeTrack
@@ -363,18 +363,18 @@ class Room:
             else {**asdict(cost.counts), **asdict(cost.timings)},
         }
 
-    def stop(self) -> None:
-        """End watching. What was seen can still be asked about."""
+    def stop(self, within: float = PATIENCE) -> None:
+        """End watching, in that many seconds. What was seen can still be asked about."""
         self.hush()
         if self.camera is not None:
             self.camera.end()
-        self.session.close()
+        self.session.close(within)
         self.playhead.pause()
 
-    def close(self) -> None:
+    def close(self, within: float = PATIENCE) -> None:
         """Give everything back; what was seen is on disk."""
         self.closed = True
-        self.stop()
+        self.stop(within)
         self._standing.close()
         for webhook in list(self._webhooks.values()):
             webhook.close()
