@@ -13,6 +13,7 @@ from models.media import AudioChunk, Frame
 from pipeline.sources.audio import AudioConverter
 from pipeline.sources.clock import FORWARD, StreamClock
 from pipeline.sources.streams import frame_rate
+from pipeline.sources.thinning import Thinning
 from pipeline.sources.video import VideoConverter
 
 PATIENCE = 100
@@ -41,6 +42,7 @@ class Decoder:
         start: stream time in seconds before which nothing is given.
         lateness: most seconds of stream time one kind is held back for the other.
         forward: see :class:`StreamClock`.
+        thin: leave out of decoding what is not wanted, see :class:`Thinning`.
 
     Attributes:
         skipped: damaged packets that were left out.
@@ -59,6 +61,7 @@ class Decoder:
         start: float = 0.0,
         lateness: float = 5.0,
         forward: float = FORWARD,
+        thin: bool = False,
     ) -> None:
         self._container = container
         self._streams = [s for s in (video, audio) if s is not None]
@@ -77,6 +80,9 @@ class Decoder:
         for stream in self._streams:
             stream.thread_type = "AUTO"
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        self._thinning = None
+        if thin and video is not None:
+            self._thinning = Thinning(video, rate, _origin(container, self._streams))
 
     def __iter__(self) -> Iterator[Frame | AudioChunk]:
         """Frames and chunks in stream-time order.
@@ -110,6 +116,9 @@ class Decoder:
 
     def _decode(self, packet: Any) -> None:
         stream = packet.stream
+        video = self._thinning if stream.type == "video" else None
+        if video is not None and not video.wants(packet):
+            return
         try:
             frames = packet.decode()
         except (av.error.InvalidDataError, av.error.PatchWelcomeError, ValueError) as error:

@@ -25,7 +25,8 @@ class FileSource:
 
     Args:
         path: the file.
-        rate: most frames a second that are converted to RGB and given.
+        rate: most frames a second that are converted to RGB and given; where they are few,
+            others are not even decoded (:class:`pipeline.sources.thinning.Thinning`).
         start: stream time in seconds to begin at; times given stay those of the file.
         longest_side: larger pictures are scaled down to this many pixels.
 
@@ -119,6 +120,7 @@ class FileSource:
             rate=self._rate,
             longest_side=self._longest_side,
             start=self._start,
+            thin=True,
         )
         try:
             if self._start:
