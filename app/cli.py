@@ -388,6 +388,9 @@ def _ask_clips(
             failed = _wrong(watching, properties)
             if failed is not None:
                 tell(failed)
+            for part, count in watching.status.faults.items():
+                times = "once" if count == 1 else f"{count} times"
+                tell(f"{part} failed {times} meanwhile", style="yellow")
             _print_answer(watching.ask(question, options, at), options, as_json)
     if failed is not None:
         raise typer.Exit(2)

@@ -55,7 +55,7 @@ class BrowserSource:
 
     Attributes:
         reached: stream time, in seconds, up to which something has come.
-        dropped: pictures that came too late or were too many.
+        dropped: pictures that came too late, and pieces that were too many.
     """
 
     def __init__(
@@ -194,11 +194,8 @@ class BrowserSource:
     def _arrived(self, time: float) -> None:
         self.reached = max(self.reached, time)
         while len(self._pictures) + len(self._sound) > HELD:
-            if self._pictures:
-                self._pictures.popleft()
-                self.dropped += 1
-            else:
-                self._sound.popleft()
+            self.dropped += 1
+            (self._pictures or self._sound).popleft()
         self._changed.notify_all()
 
     def _check(self, time: float) -> None:
