@@ -81,7 +81,7 @@ def gaze_lines(known: History, most: int = 12) -> list[Line]:
             stay.end,
             "gaze",
             f"looked at {_called(stay)} for {stay.end - stay.start:.1f} s",
-            certain=stay.certain or bool(stay.texts),
+            certain=stay.known,
         )
         for stay in stays
     ]

@@ -414,11 +414,11 @@ def _first(stay: LookedAt) -> str:
 
 
 def _sure(stays: Sequence[LookedAt]) -> bool:
-    return all(stay.certain for stay in stays)
+    return all(stay.known for stay in stays)
 
 
 def _told(stay: LookedAt) -> GazeAnswer:
-    return GazeAnswer(_first(stay), (stay,), stay.certain)
+    return GazeAnswer(_first(stay), (stay,), stay.known)
 
 
 def _clean(option: str) -> str:

@@ -38,8 +38,13 @@ class LookedAt:
 
     @property
     def called(self) -> tuple[str, ...]:
-        """Its names, and the texts that can stand for one."""
-        return (*self.names, *self.texts)
+        """Its names, and the texts that can stand for one; what was read before a guess."""
+        return (*self.names, *self.texts) if self.certain else (*self.texts, *self.names)
+
+    @property
+    def known(self) -> bool:
+        """Whether the first of :attr:`called` may be told as a fact."""
+        return self.certain or bool(self.texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,3 +169,10 @@ def test_a_guess_counts_for_less_than_a_fact():
     options = ["knife", "jar"]
     assert likelihoods(question, options, sure, 2)[0] > likelihoods(question, options, guess, 2)[0]
     assert answer(question, guess, 2).certain is False
+
+
+def test_what_was_read_is_told_before_a_guess():
+    sign = LookedAt(1, 2, ("street sign",), certain=False, texts=("MUSEUM",))
+    guess = LookedAt(3, 4, ("vehicle",), certain=False)
+    said = [answer(understand("What am I looking at?"), History((sign, guess)), t) for t in (2, 4)]
+    assert [(each.text, each.certain) for each in said] == [("MUSEUM", True), ("vehicle", False)]
