@@ -57,15 +57,17 @@ class SlowAttention(nn.Module):
         self.gate = nn.Linear(heads * head_size, 1)
         self.strength = nn.Parameter(torch.zeros(1))
 
-    def begin_as(self, key: nn.Linear, value: nn.Linear) -> None:
+    def begin_as(self, key: Any, value: Any) -> None:
         """Begin with the weights of the layer's own key and value projections."""
         shape = (self.key_heads, 2, self.head_size)
         with torch.no_grad():
             for number, own in enumerate((key, value)):
                 weight = own.weight.view(self.key_heads, self.head_size, -1)
                 self.key_value.weight.view(*shape, -1)[:, number] = weight
-                bias = 0 if own.bias is None else own.bias.view(self.key_heads, self.head_size)
-                self.key_value.bias.view(shape)[:, number] = bias
+                bias = getattr(own, "bias", None)  # packed layers do not even have the name
+                self.key_value.bias.view(shape)[:, number] = (
+                    0 if bias is None else bias.view(self.key_heads, self.head_size)
+                )
 
     def project(self, features: Tensor) -> KeyValue:
         """Of ``(batch, n, size)``, each ``(batch, n, key heads, head size)``."""
