@@ -12,6 +12,8 @@ export class Player {
     this.video = $("player");
     this.stopped = new AbortController();
     this.pictured = figures.live;
+    this.told = 0;
+    this.sent = Promise.resolve();
     if (figures.live) this.picture();
     else this.load(figures);
   }
@@ -40,7 +42,13 @@ export class Player {
   }
 
   tell(position = this.video.currentTime, playing = this.running) {
-    call("POST", `sessions/${this.session}/playhead`, { position, playing }).catch(() => {});
+    if (!this.pictured) this.put({ position, playing }); // else the server plays it
+  }
+
+  // One after the other: a pause that arrived late would undo what came after it.
+  put(playhead) {
+    const path = `sessions/${this.session}/playhead`;
+    this.sent = this.sent.then(() => call("POST", path, playhead).catch(() => {}));
   }
 
   get running() {
@@ -58,7 +66,7 @@ export class Player {
     let playing = true;
     const set = () => {
       pause.textContent = playing ? "Pause" : "Go on";
-      call("POST", `sessions/${this.session}/playhead`, { playing }).catch(() => {});
+      this.put({ playing });
     };
     pause.addEventListener("click", () => ((playing = !playing), set()), {
       signal: this.stopped.signal,
@@ -94,7 +102,8 @@ export class Player {
   get shown() {
     if (!this.pictured) return this.running && !this.video.seeking ? this.video.currentTime : null;
     const passed = (performance.now() - this.since) / 1000;
-    return this.since && passed < PICTURE_LASTS ? this.latest + passed : null;
+    if (!this.since || passed > PICTURE_LASTS) return null;
+    return (this.told = Math.max(this.told, this.latest + passed)); // a late picture is no winding back
   }
 
   // Show the moment at stream time; false where the stream cannot go back.

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 from models.media import GazeSample
@@ -138,6 +140,31 @@ def test_before_a_camera_looks_are_on_its_clock_and_beside_the_picture_is_no_loo
     tab.page.mouse.move(middle - wide / 2 - 4, box["y"] + high / 4)
     until(lambda: math.isnan(sent[-1].x))
     tab.page.locator("#gazes button").first.wait_for()
+    assert tab.errors == []
+
+
+def test_a_clip_that_only_the_server_can_play_is_looked_at_by_its_pictures(
+    visit, site: Site, tmp_path: Path
+) -> None:
+    clip = tmp_path / "old.avi"
+    with av.open(str(clip), "w") as out:
+        stream = out.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for shade in range(8 * 40):
+            image = np.full((180, 320, 3), shade % 250, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        out.mux(stream.encode())
+    tab = visit()
+    tab.page.get_by_role("tab", name="Path").click()
+    tab.page.get_by_label("A file on the server").fill(str(clip))
+    tab.page.get_by_role("button", name="Watch it").click()
+    tab.until("document.getElementById('pictures').naturalWidth === 320")
+    sent = watch_samples(site)
+    (room,) = site.rooms.now
+    tab.page.get_by_role("switch", name="Look with your mouse").check()
+    tab.page.locator("#screen").hover()
+    tab.page.locator("#gazes button").first.wait_for()
+    assert room.picture()[0] - 5 < sent[-1].time < room.picture()[0] + 1
     assert tab.errors == []
 
 
