@@ -26,7 +26,6 @@ class _Outage:
     """A stretch without something; ``told`` is up to where it was given as a gap."""
 
     reason: str
-    began: float
     told: float
     ended: float | None = None
     retry_at: float = 0.0
@@ -81,7 +80,7 @@ class Supervisor:
         is known."""
         if part in self._out:
             return False
-        self._out[part] = _Outage(reason, time, time)
+        self._out[part] = _Outage(reason, time)
         return True
 
     def end(self, part: str, time: float) -> bool:
@@ -116,7 +115,7 @@ class Supervisor:
         outage = self._out.get(part)
         if outage is None:
             self._tell(Remark(time, "fault", f"{why}; watching goes on and it is tried again"))
-            outage = self._out[part] = _Outage(why, since, since)
+            outage = self._out[part] = _Outage(why, since)
         else:
             outage.tries.attempt_number += 1
         outage.retry_at = time + self._wait(outage.tries)

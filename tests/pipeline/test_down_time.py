@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from memory.memory import Memory
-from memory.segment import Gap
+from memory.segment import Gap, SeenObject
 from models.media import Break, Media
+from models.vision.objects import Looked
+from pipeline.events import Remark
 from pipeline.session import Session
-from tests.pipeline.fakes import Echo, Scripted, engine, frames, hashed
+from tests.pipeline.fakes import Echo, Eyes, Scripted, engine, frames, hashed, silence
 
 TEN = datetime(2026, 3, 9, 10, 0).timestamp()  # by the clock of this machine
 
@@ -106,3 +111,49 @@ def test_what_was_missing_bit_by_bit_is_told_as_one() -> None:
         list(session.ask("What happened between 10:00 and 10:02?"))
     whole = [told for told in gaps_told(echo) if told[2] == reason and told[1] - told[0] > 70]
     assert whole == [(pytest.approx(20, abs=0.01), pytest.approx(95, abs=0.01), reason)]
+
+
+def test_what_a_failing_model_missed_is_a_gap_and_the_rest_is_watched_on() -> None:
+    class Failing(Eyes):
+        """Sees nothing while the picture is of some brightness."""
+
+        def look(self, image: NDArray[np.uint8]) -> Looked:
+            if 40 <= image.mean() < 120:
+                raise RuntimeError("out of memory")
+            return super().look(image)
+
+    whole = engine(echo := Echo())
+    failing = replace(whole, senses=replace(whole.senses, seeing=Failing()))
+    with (
+        Memory.open(None, hashed) as memory,
+        Session(Scripted(frames(30, rate=2.0)), failing, memory) as session,
+    ):
+        assert session.wait(30)
+        status = session.status
+        list(session.ask("What happened at 0:12?"))
+        told = [e.what for e in session.events() if isinstance(e.what, Remark)]
+        found = [o for s in memory.segments() for o in s.observations]
+    assert status.error is None and status.time == pytest.approx(29.5)
+    assert 1 < status.faults["seeing"] < 10
+    (gap,) = [o for o in found if isinstance(o, Gap)]
+    assert gap.start == 5.0 and 15.0 <= gap.end < 25.0  # it was tried again ever more rarely
+    assert "seeing failed (RuntimeError: out of memory)" in gap.reason
+    seen = [o.time for o in found if isinstance(o, SeenObject)]
+    assert min(seen) == 0.0 and max(seen) >= 28.0
+    assert [r.time for r in told if r.kind == "fault"] == [gap.start, gap.end]
+    assert (gap.start, gap.end, gap.reason) in gaps_told(echo)
+
+
+def test_sound_that_stays_away_is_told_while_the_pictures_go_on() -> None:
+    media = sorted([*frames(30), *silence(10), *silence(5, start=25)], key=lambda media: media.time)
+    with Memory.open(None, hashed) as memory:
+        session = Session(Scripted(media), engine(), memory)
+        session._lanes[0].watcher.expected = frozenset({"sound", "pictures"})
+        with session:
+            assert session.wait(30)
+            told = [e.what for e in session.events() if isinstance(e.what, Remark)]
+            found = [o for s in memory.segments() for o in s.observations]
+    (gap,) = [o for o in found if isinstance(o, Gap)]
+    assert (gap.start, gap.end) == (pytest.approx(10.0), pytest.approx(25.2))
+    assert gap.reason == "no sound came from the source"
+    assert ["no sound" in r.text for r in told if r.kind == "fault"] == [True, False]
