@@ -6,6 +6,7 @@ import { drawPlace, drawStrip, name } from "./strip.js";
 
 const SPANS = [10, 30, 60, 300, 900, 3600, 6 * 3600, 86400, 7 * 86400];
 const CARDS = 60;
+const ROUNDED = 0.05; // seconds by which a time in a link may be off
 const SOONEST = 250; // milliseconds after which what is new is asked for; from far, later
 const LATEST = 30000;
 const TELLING = { speech: "heard", text: "read", object: "seen", gaze: "gaze", gap: "gap" };
@@ -184,6 +185,7 @@ export class Timeline {
     const card = document.querySelector(`[data-card="${of}"]`);
     if (!card) return;
     card.scrollIntoView({ block: "nearest" });
+    document.querySelector("#cards .found")?.classList.remove("found");
     card.classList.add("found");
     setTimeout(() => card.classList.remove("found"), 1600);
   }
@@ -197,10 +199,10 @@ export class Timeline {
       $("follow").ariaPressed = "false";
       await this.load();
     }
-    const at = (one) => one.start <= time && time < one.end + 0.01;
+    const at = (one) => one.start <= time + ROUNDED && time < one.end + ROUNDED;
     const { segments, episodes } = this.told;
-    const segment = segments.find(at);
-    const episode = episodes.find(at);
+    const segment = segments.findLast(at);
+    const episode = episodes.findLast(at);
     if (segment) this.mark(name("segment", segment.index));
     else if (episode) this.mark(name("episode", episode.first));
   }
