@@ -27,6 +27,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -247,11 +248,17 @@ def growth(rows: Sequence[Minute], name: str) -> float:
     return line.slope
 
 
+def dropped_by_thirds(rows: Sequence[Minute]) -> str:
+    """How many were dropped in each third of the run."""
+    marks = [0, *(rows[len(rows) * third // 3 - 1].dropped for third in (1, 2, 3))]
+    parts = [str(after - before) for before, after in pairwise(marks)]
+    return f"{', '.join(parts)} in the thirds of the run"
+
+
 def summary(rows: Sequence[Minute], day: Sequence[dict[str, str]]) -> str:
     """The report, in Markdown."""
     last = rows[-1]
     flat = [row for row in rows if row.minute > WARM] or list(rows)
-    came = last.read + last.dropped
     lines = [
         "# Endurance",
         "",
@@ -280,8 +287,8 @@ def summary(rows: Sequence[Minute], day: Sequence[dict[str, str]]) -> str:
         f"Growth in an hour, by the line that fits minutes {flat[0].minute} to "
         f"{flat[-1].minute} best:",
         "",
-        "| figure | first | last | growth in an hour |",
-        "| --- | ---: | ---: | ---: |",
+        "| figure | first | last | growth in an hour | of the last |",
+        "| --- | ---: | ---: | ---: | ---: |",
     ]
     for name, title in (
         ("rss_mb", "resident MB"),
@@ -292,7 +299,8 @@ def summary(rows: Sequence[Minute], day: Sequence[dict[str, str]]) -> str:
     ):
         lines.append(
             f"| {title} | {getattr(flat[0], name):g} | {getattr(flat[-1], name):g} | "
-            f"{growth(flat, name):+.2f} |"
+            f"{growth(flat, name):+.2f} | "
+            f"{100 * growth(flat, name) / max(1e-9, getattr(flat[-1], name)):+.1f} % |"
         )
     lags = sorted(row.lag for row in rows)
     tokens = [row for row in rows if row.first_token >= 0]
@@ -300,8 +308,9 @@ def summary(rows: Sequence[Minute], day: Sequence[dict[str, str]]) -> str:
         "",
         f"- Lag at the end of each minute: median {statistics.median(lags):.2f} s, worst "
         f"{lags[-1]:.2f} s.",
-        f"- Dropped: {last.dropped} of {came} items read "
-        f"({100 * last.dropped / max(1, came):.1f} %); {last.sampled} of {last.offered} frames "
+        f"- Dropped: {last.dropped} of {last.read} items read "
+        f"({100 * last.dropped / max(1, last.read):.1f} %), "
+        f"{dropped_by_thirds(rows)}; {last.sampled} of {last.offered} frames "
         "offered were looked at.",
         f"- Stream time {last.stream:.0f} s after {last.wall:.0f} s; reconnects: "
         f"{last.reconnects}; errors: {', '.join({r.error for r in rows if r.error}) or 'none'}.",
