@@ -14,7 +14,7 @@ import av
 from models.media import Media
 from pipeline.sources.decode import BrokenStream, Decoder
 from pipeline.sources.source import Properties, SourceError
-from pipeline.sources.streams import Chosen, choose, frame_rate
+from pipeline.sources.streams import Chosen, choose, described
 
 POLL = 0.1
 """Longest single wait for data, in seconds: how soon a closed pipe is noticed."""
@@ -70,18 +70,7 @@ class PipeSource:
         except SourceError:
             self._container.close()
             raise
-        video = self._chosen.video
-        self._properties = Properties(
-            name="standard input",
-            duration=None,
-            live=self._live,
-            width=0 if video is None else video.width,
-            height=0 if video is None else video.height,
-            frame_rate=0.0 if video is None else frame_rate(video),
-            has_video=video is not None,
-            has_audio=self._chosen.audio is not None,
-            remarks=self._chosen.remarks,
-        )
+        self._properties = described(self._chosen, "standard input", None, self._live)
         return self
 
     def __exit__(

@@ -17,7 +17,7 @@ from models.media import Break, Media
 from pipeline.sources.clock import FORWARD
 from pipeline.sources.decode import BrokenStream, Decoder
 from pipeline.sources.source import Properties, SourceError
-from pipeline.sources.streams import Chosen, choose, frame_rate
+from pipeline.sources.streams import Chosen, choose, described
 
 SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt", "rtp")
 
@@ -182,19 +182,10 @@ class StreamSource:
             container.close()
             raise
         self._container = container
-        video, microseconds = self._chosen.video, container.duration
+        microseconds = container.duration
         duration = microseconds / 1e6 if microseconds and microseconds > 0 else None
-        self._properties = Properties(
-            name=urlsplit(self._name).hostname or self._name,
-            duration=duration,
-            live=duration is None,
-            width=0 if video is None else video.width,
-            height=0 if video is None else video.height,
-            frame_rate=0.0 if video is None else frame_rate(video),
-            has_video=video is not None,
-            has_audio=self._chosen.audio is not None,
-            remarks=self._chosen.remarks,
-        )
+        name = urlsplit(self._name).hostname or self._name
+        self._properties = described(self._chosen, name, duration, live=duration is None)
 
     def _leave(self) -> None:
         if self._container is not None:

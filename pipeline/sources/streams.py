@@ -7,7 +7,7 @@ from typing import Any
 
 from av.stream import Disposition
 
-from pipeline.sources.source import SourceError
+from pipeline.sources.source import Properties, SourceError
 
 MOST_FRAMES = 1000.0
 """Frames a second above which a stated rate is taken for damage."""
@@ -60,3 +60,19 @@ def frame_rate(video: Any) -> float:
     """Frames a second of a video stream, 0 where it does not say or cannot be right."""
     rate = float(video.average_rate or 0)
     return rate if 1 / LONGEST_FRAME <= rate <= MOST_FRAMES else 0.0
+
+
+def described(chosen: Chosen, name: str, duration: float | None, live: bool) -> Properties:
+    """What a source of the ``chosen`` streams says of itself."""
+    video = chosen.video
+    return Properties(
+        name=name,
+        duration=duration,
+        live=live,
+        width=0 if video is None else video.width,
+        height=0 if video is None else video.height,
+        frame_rate=0.0 if video is None else frame_rate(video),
+        has_video=video is not None,
+        has_audio=chosen.audio is not None,
+        remarks=chosen.remarks,
+    )
