@@ -66,6 +66,9 @@ Concurrency = Annotated[
 FallbackTo = Annotated[
     Fallback | None, typer.Option("--fallback", help="Remote: answers where the server does not.")
 ]
+Notes = Annotated[
+    bool, typer.Option("--notes/--no-notes", help="Remote: have a note on each segment written.")
+]
 GazeCues = Annotated[
     str | None,
     typer.Option(
@@ -88,6 +91,7 @@ def chosen(
     timeout: Timeout = 60.0,
     concurrency: Concurrency = 8,
     fallback: FallbackTo = None,
+    notes: Notes = True,
     gaze_cues: GazeCues = None,
 ) -> Choice:
     """The engine that the options name."""
@@ -105,6 +109,7 @@ def chosen(
         timeout,
         concurrency,
         instead,
+        notes,
         gaze_cues,
     )
 

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     timeout: float | None = None
     concurrency: int | None = None
     fallback: Literal["embedded"] | None = None
+    notes: bool | None = None
     gaze_cues: str | None = None
     host: str | None = None
     port: int | None = None

@@ -25,7 +25,7 @@ class Choice:
             name of a model on the server, where it has several.
         dtype, device_map, quantise, attention: see
             :func:`models.reasoning.multimodal.engine.load_multimodal`.
-        base_url, api_key_env, timeout, concurrency: see
+        base_url, api_key_env, timeout, concurrency, notes: see
             :class:`models.reasoning.remote.endpoint.Endpoint`; for ``remote`` alone, which needs
             the first.
         fallback: ``"embedded"`` answers where the server does not; None for none.
@@ -43,6 +43,7 @@ class Choice:
     timeout: float = 60.0
     concurrency: int = 8
     fallback: Literal["embedded"] | None = None
+    notes: bool = True
     gaze_cues: str | None = None
 
 
@@ -178,6 +179,7 @@ def _remote(
             choice.api_key_env,
             choice.timeout,
             choice.concurrency,
+            notes=choice.notes,
         )
     )
     server.check()

@@ -22,6 +22,7 @@ class Endpoint:
             between two pieces.
         concurrency: most requests under way at once, of all streams of this process together.
         context_tokens: most tokens of a stream's running context, where the server holds more.
+        notes: a note on each segment is asked for: most of what many streams ask of a server.
     """
 
     base_url: str
@@ -30,6 +31,7 @@ class Endpoint:
     timeout: float = 60.0
     concurrency: int = 8
     context_tokens: int = 16_384
+    notes: bool = True
 
     def __post_init__(self) -> None:
         """

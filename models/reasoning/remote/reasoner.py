@@ -21,6 +21,7 @@ from models.reasoning.remote.abilities import Abilities
 from models.reasoning.remote.parts import CLOSE, FAST, Medium, picture, plain, sound
 from models.reasoning.remote.past import TURN, Block, Past, Tariff
 from models.reasoning.remote.server import Message, Server, Usage
+from models.reasoning.remote.slots import Cancelled
 
 log = logging.getLogger("onlooker.remote")
 
@@ -148,7 +149,10 @@ class RemoteReasoner:
         counts = Counts()
 
         def speak() -> Iterator[str]:
-            able = self._server.abilities()
+            try:
+                able = self._server.abilities(cancelled)
+            except Cancelled:
+                return
             asked = words.asked(question, evidence.time)
             messages = self._messages(able, asked, evidence, counts)
             usage = Usage()
@@ -185,8 +189,9 @@ class RemoteReasoner:
         return likely, counts
 
     def note(self, passage: Passage) -> str:
-        """One line about a passage; nothing while the server is away or busy with questions."""
-        if self._server.down:
+        """One line about a passage; nothing while the server is away or busy with questions, or
+        where no notes are wanted."""
+        if self._server.down or not self._server.endpoint.notes:
             return ""
         able = self._server.abilities()
         self._fit()

@@ -19,7 +19,7 @@ from models.reasoning.reasoner import ReasonerError
 from models.reasoning.remote.abilities import Abilities, Trial, probe
 from models.reasoning.remote.call import Call
 from models.reasoning.remote.endpoint import Endpoint
-from models.reasoning.remote.slots import Busy, Cancelled, Slots
+from models.reasoning.remote.slots import POLL, Busy, Cancelled, Slots
 
 log = logging.getLogger("onlooker.remote")
 
@@ -91,7 +91,10 @@ class Server:
             ReasonerError: it cannot be reached, or serves nothing of use.
             Cancelled: ``cancelled()`` turned true meanwhile.
         """
-        with self._probing:
+        while not self._probing.acquire(timeout=POLL):
+            if cancelled():
+                raise Cancelled
+        try:
             if self._abilities is None:
                 with Call(cancelled) as call, self._explained():
                     found = call.wait(self._probed())
@@ -99,6 +102,8 @@ class Server:
                 self._abilities = found
                 self.caches = self.caches or found.caches
             return self._abilities
+        finally:
+            self._probing.release()
 
     def check(self) -> None:
         """Ask what the server can do while nothing depends on it.
@@ -234,7 +239,7 @@ class Server:
         )
 
     async def _probed(self) -> Abilities:
-        async with asyncio.timeout(self.endpoint.timeout), self._client() as client:
+        async with self._client() as client:  # each of its requests has all of the time
             return await probe(Trial(client, self.endpoint.model))
 
     async def _whole(self, body: Mapping[str, Any]) -> Any:

@@ -116,6 +116,13 @@ def test_a_note_has_the_past_before_it_so_that_the_server_has_read_it_before_a_q
         assert sent(state.bodies[1]).startswith(past(state.bodies[0], 3))
 
 
+def test_no_note_is_asked_for_where_none_is_wanted() -> None:
+    with standing(Rules()) as state:
+        made = reasoner(state, 1, notes=False)
+        assert made.note(passage(0)) == ""
+        assert state.bodies == []
+
+
 def test_a_server_without_a_cache_is_shown_the_passage_alone_for_a_note() -> None:
     with standing(Rules(kind="somebody")) as state:
         made = reasoner(state, 3)
