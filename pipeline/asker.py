@@ -165,7 +165,8 @@ class Asker:
         whole: list[Gap] = []
         latest: dict[str, int] = {}  # by reason, its place in ``whole``
         for gap in self._memory.gaps(*focus):
-            if gap.known_at > time:
+            shared = min(gap.end, focus[1]) - max(gap.start, focus[0])
+            if gap.known_at > time or shared < TOUCHING:
                 continue
             place = latest.get(gap.reason)
             if place is not None and abs(whole[place].end - gap.start) < TOUCHING:
