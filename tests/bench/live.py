@@ -28,6 +28,7 @@ from app.web.rooms import Rooms
 from app.web.sharing import shared
 from memory.segment import Utterance
 from models.media import SAMPLE_RATE, Frame
+from pipeline.answer import AskError
 from pipeline.engine import Choice, Engine, load_engine
 from pipeline.quality import Quality
 from pipeline.sources import open_source
@@ -51,6 +52,7 @@ class Figures:
     lines: list[float] = field(default_factory=list)
     tokens: list[float] = field(default_factory=list)
     behind: list[float] = field(default_factory=list)
+    refused: int = 0
     answering: float = 0.0
     given: int = 0
     dropped: int = 0
@@ -140,7 +142,12 @@ def follow(room: Room, pieces: Sequence[Piece], told: Figures, lock: threading.L
 def ask(room: Room, question: str, sent: list[int], told: Figures, lock: threading.Lock) -> None:
     before = counts(room, sent)
     began = time.perf_counter()
-    pieces = room.say(room.ask(question))
+    try:
+        pieces = room.say(room.ask(question))
+    except AskError:  # so far behind that nothing has been watched yet
+        with lock:
+            told.refused += 1
+        return
     next(pieces, None)
     first = time.perf_counter() - began
     for _ in pieces:
@@ -185,7 +192,7 @@ def measure(engine: Engine, pieces: Sequence[Piece], count: int) -> None:
         f"in {told.answering:.1f} s\n"
         f"  in all: {told.all_dropped} of {told.all_given} pieces dropped, "
         f"{told.all_sampled / count / length:.2f} pictures/s looked at; "
-        f"quality went down to: {told.lowest.words}",
+        f"quality went down to: {told.lowest.words}; {told.refused} questions came too early",
         flush=True,
     )
 
