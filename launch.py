@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -38,6 +39,9 @@ RUNTIME: tuple[Install, ...] = (
 )
 TEST: tuple[Install, ...] = (*RUNTIME, ("requirements-test.txt", ()))
 
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
+"""Tests run in two processes, those of one file in the same. ``-n 0`` runs them in one."""
+
 
 class SetUpError(Exception):
     """The environment cannot be made; the message says why and what to do."""
@@ -58,7 +62,8 @@ def main(arguments: Sequence[str]) -> int:
     if command == "setup":
         return _run(["-m", "app", "prepare"])
     if command == "test":
-        return _run(["-m", "app", "prepare"]) or _run(["-m", "pytest", *rest], folder=ROOT)
+        tests = ["-m", "pytest", *SIDE_BY_SIDE, *rest]
+        return _run(["-m", "app", "prepare"]) or _run(tests, folder=ROOT)
     return _run(["-m", "app", command, *rest])
 
 
@@ -164,15 +169,19 @@ def _alone() -> Iterator[None]:
 
 
 def _run(arguments: Sequence[str], folder: Path | None = None) -> int:
-    """Run Python in the environment; interrupts are the command's own to handle."""
+    """Run Python in the environment; to end when told to is the command's own to handle."""
     # -P: a folder named "app" where the user happens to be must not be taken for ours.
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([PYTHON, "-P", *arguments], cwd=folder, env=environment)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+    before = signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
+    try:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

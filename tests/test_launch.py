@@ -138,3 +138,21 @@ def test_an_install_that_fails_says_what_to_do(
     (tmp_path / "broken.txt").write_text("no such requirement !!\n")
     with pytest.raises(launch.SetUpError, match=r"broken.txt could not be installed.*run this"):
         launch._install("broken.txt", ())
+
+
+def test_told_to_stop_it_passes_that_on_and_waits() -> None:
+    command = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (print('goodbye', flush=True), sys.exit(3)))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    starts = f"import launch; raise SystemExit(launch._run(['-c', {command!r}]))"
+    with subprocess.Popen(
+        [sys.executable, "-c", starts], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.stdout.readline() == "goodbye\n"
+        assert process.wait(20) == 3
