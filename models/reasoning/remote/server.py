@@ -227,15 +227,13 @@ class Server:
         }
 
     def _client(self) -> openai.AsyncOpenAI:
-        verify = _certificates() if self.endpoint.url.startswith("https") else False
+        patience = httpx2.Timeout(self.endpoint.timeout, connect=CONNECT)
         return openai.AsyncOpenAI(
             base_url=self.endpoint.url,
             api_key=self._key,
-            timeout=httpx2.Timeout(self.endpoint.timeout, connect=CONNECT),
+            timeout=patience,
             max_retries=0 if self.down else RETRIES,
-            http_client=openai.DefaultAsyncHttpxClient(
-                verify=verify, timeout=httpx2.Timeout(self.endpoint.timeout, connect=CONNECT)
-            ),
+            http_client=openai.DefaultAsyncHttpxClient(verify=_certificates(), timeout=patience),
         )
 
     async def _probed(self) -> Abilities:
