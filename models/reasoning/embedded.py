@@ -33,6 +33,7 @@ from models.reasoning.grounding import (
     support,
     weigh,
 )
+from models.reasoning.multimodal.chat import plain
 from models.reasoning.multimodal.pieces import pieces
 from models.reasoning.packed import decode_packed
 from models.reasoning.reasoner import Counts, Evidence, Exchange, Line, Passage, Reply
@@ -53,6 +54,8 @@ HEAD = (
     "<|im_start|>system\nYou answer questions about a video from notes of what was seen and heard."
     "<|im_end|>\n<|im_start|>user\nNotes of the video:\n"
 )
+
+ASKED = "<|im_end|>\n<|im_start|>assistant\nThe answer is"
 
 NOTHING = "I have not seen or heard that."
 
@@ -111,6 +114,10 @@ class EmbeddedModel:
         tokens: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
         return tokens
 
+    def content(self, text: str) -> list[int]:
+        """The same of text from outside, in which no control token is read."""
+        return self.ids(plain(self.tokenizer, text))
+
 
 class EmbeddedReasoner:
     """One stream's reasoner, see :class:`models.reasoning.reasoner.Reasoner`."""
@@ -139,8 +146,8 @@ class EmbeddedReasoner:
         return False
 
     def watch(self, passage: Passage) -> None:
-        full = self._model.ids(_fast(passage))[: CONTEXT // 8]
-        brief = self._model.ids(f"[{_clock(passage.start)}] {self.note(passage)}\n")
+        full = self._model.content(_fast(passage))[: CONTEXT // 8]
+        brief = self._model.content(f"[{_clock(passage.start)}] {self.note(passage)}\n")
         self._context.append(full, brief if len(brief) < len(full) else full, passage.known_at)
         while self._context.rebuild_due and self._context.step():
             pass
@@ -224,7 +231,7 @@ class EmbeddedReasoner:
             taken = spans(
                 fork,
                 self._model.tokenizer,
-                [line.text.rstrip(".") for line in quoted],
+                [plain(self._model.tokenizer, line.text.rstrip(".")) for line in quoted],
                 self._model.stop,
                 self._model.enders,
                 cancelled,
@@ -241,12 +248,12 @@ class EmbeddedReasoner:
     def _asked(self, question: str, grounds: Grounds, evidence: Evidence) -> tuple[Fork, Counts]:
         """A fork of the running context that has read the evidence and the question."""
         view = self._context.view(evidence.time)
-        slow = self._model.ids("".join(_fast(p) for p in _closest(grounds, evidence)))[:SLOW]
+        slow = self._model.content("".join(_fast(p) for p in _closest(grounds, evidence)))[:SLOW]
         history = "".join(_earlier(exchange) for exchange in evidence.history[-2:])
-        text = self._model.ids(
-            f"{history}Question: {question}\nAnswer in a few words.<|im_end|>\n"
-            "<|im_start|>assistant\nThe answer is"
-        )
+        text = [
+            *self._model.content(f"{history}Question: {question}\nAnswer in a few words."),
+            *self._model.ids(ASKED),
+        ]
         counts = Counts(fast=view.fork.length, slow=len(slow), text=len(text))
         view.fork.append([*slow, *text])
         return view.fork, counts
@@ -256,12 +263,10 @@ class EmbeddedReasoner:
     ) -> tuple[list[float], Counts]:
         """How much more likely the evidence makes each option, in nats a token (as Holtzman et
         al. 2021, arXiv 2104.08315, weigh answers by their likelihood without the premise)."""
-        continuations = [self._model.ids(f" {option}") for option in options]
+        continuations = [self._model.content(f" {option}") for option in options]
         with_evidence, counts = self._asked(question, grounds, evidence)
         blind = self._context.fork(-math.inf)  # of the head alone, which is there already
-        blind.append(
-            self._model.ids(f"Question: {question}<|im_end|>\n<|im_start|>assistant\nThe answer is")
-        )
+        blind.append([*self._model.content(f"Question: {question}"), *self._model.ids(ASKED)])
         told, untold = with_evidence.score(continuations), blind.score(continuations)
         return [
             (a - b) / len(c) for a, b, c in zip(told, untold, continuations, strict=True)

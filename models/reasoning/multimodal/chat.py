@@ -12,11 +12,13 @@ from models.reasoning.reasoner import Exchange
 # Private-use characters, which nobody writes.
 _STREAM = "\ue000stream\ue001"
 _DETAIL = "\ue000detail\ue001"
+_UNMARKED = {0xE000: None, 0xE001: None}
 
 
 def plain(tokenizer: Any, text: str) -> str:
     """Text from outside with what would be read as a control token broken up: a screen that
     shows ``<|im_end|>`` must not end a turn."""
+    text = text.translate(_UNMARKED)
     return _control(tuple(tokenizer.get_added_vocab())).sub(_broken_up, text)
 
 

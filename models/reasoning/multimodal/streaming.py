@@ -181,7 +181,7 @@ class MultimodalReasoner:
                 else VisualTokens.all_of(r)
                 for r in runs
             ]
-            heading, told = words.heading(passage), self._told(passage)
+            heading, told = self._heading(passage), self._told(passage)
             full = [heading, *self._clips(fast, self._listen(passage, turn)), told]
             brief = [heading, *self._clips(_coarse(runs, fast), None), told]
             tokens, few = (_aside(self._family.render(parts)) for parts in (full, brief))
@@ -260,8 +260,8 @@ class MultimodalReasoner:
             line = words.one_line("".join(pieces(self._model.tokenizer, made)))
         key = self._keys.get((passage.start, passage.end))
         if key is not None and line:
-            noted = f"note: {plain(self._family.tokenizer, line)}\n"
-            brief = words.heading(passage) + self._told(passage) + noted
+            noted = f"note: {plain(self._family.tokenizer, words.quoted(line))}\n"
+            brief = self._heading(passage) + self._told(passage) + noted
             self._rolling.shorten(key, self._family.render([brief]))
         return line
 
@@ -323,7 +323,7 @@ class MultimodalReasoner:
             turn = self._model.gate.foreground
             close = [self._close(run, passage) for run in self._look(passage, turn)]
             clips = self._clips(close, self._listen(passage, turn))
-            parts: list[Part] = [words.heading(passage), *clips, self._told(passage)]
+            parts: list[Part] = [self._heading(passage), *clips, self._told(passage)]
             entries.append((passage.start, parts))
         if self._slow is not None and kept:
             scored = {key: span for key, span in spans.items() if key in kept}
@@ -351,6 +351,9 @@ class MultimodalReasoner:
             return VisualTokens.all_of(features)
         seconds = passage.end - passage.start
         return looks.slow(compress, features, seconds, passage.looks, self._model.gaze)
+
+    def _heading(self, passage: Passage) -> str:
+        return plain(self._family.tokenizer, words.heading(passage))
 
     def _told(self, passage: Passage) -> str:
         lines = looks.lines(passage, self._model.gaze)
