@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,18 +15,10 @@ from models.reasoning.context import Fork, StreamingContext
 from models.reasoning.hybrid import decoder
 from models.reasoning.hybrid.decoder import HybridDecoder, every
 from models.reasoning.hybrid.slow_keys import SlowKeys
-from tests.models.reasoning.test_context import FAMILIES, numbers, tiny
+from tests.models.reasoning.test_context import FAMILIES, numbers, one_thread, tiny  # noqa: F401
 
 SIZE = 48
 TOLERANCE = 1e-4
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def opened(model: Any, layers: list[int] | None = None) -> HybridDecoder:

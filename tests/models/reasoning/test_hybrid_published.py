@@ -18,7 +18,7 @@ from models.reasoning.context import StreamingContext
 from models.reasoning.hybrid.published import PICTURE, Pooling, Published, load
 from models.reasoning.hybrid.slow_keys import SlowKeys
 from models.reasoning.reasoner import ReasonerError
-from tests.models.reasoning.test_hybrid import one_thread  # noqa: F401
+from tests.models.reasoning.test_context import one_thread  # noqa: F401
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 SIDE = 128

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,15 +18,7 @@ from models.training import hybrid as training
 from models.training.features import CHANNELS, GRID, Sensed, Senses, spectrum
 from models.training.hybrid import HELD_OUT, Trainer, score
 from models.training.scenes import SECONDS, Scene
-from tests.models.reasoning.test_context import tiny
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from tests.models.reasoning.test_context import one_thread, tiny  # noqa: F401
 
 
 class Words:
