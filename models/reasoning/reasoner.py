@@ -48,6 +48,10 @@ class Gazed:
     what: str = ""
 
 
+Span = tuple[float, float, str]
+"""Start and end in stream seconds, and the source; no two passages share all three."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
     """A stretch of the stream as the reasoner reads it.
@@ -72,6 +76,11 @@ class Passage:
     audio: NDArray[np.float32] | None = None
     looks: tuple[Gazed, ...] = ()
     source: str = ""
+
+    @property
+    def span(self) -> Span:
+        """What it is known by: start, end and source."""
+        return self.start, self.end, self.source
 
 
 @dataclass(frozen=True, slots=True)

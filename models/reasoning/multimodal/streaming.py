@@ -25,7 +25,7 @@ from models.reasoning.multimodal.chat import plain
 from models.reasoning.multimodal.family import Clip, Family, Part, Sound
 from models.reasoning.multimodal.pieces import pieces, stop_ids
 from models.reasoning.multimodal.visual import Compressor, VisualFeatures, VisualTokens
-from models.reasoning.reasoner import Counts, Evidence, Passage, ReasonerError, Reply
+from models.reasoning.reasoner import Counts, Evidence, Passage, ReasonerError, Reply, Span
 from models.reasoning.relevance import relevance
 from models.reasoning.rolling import RollingContext, View
 from models.reasoning.slow import Blobs, Cues, SlowStore, choose
@@ -132,10 +132,11 @@ class MultimodalReasoner:
         self._family = model.family
         self._slow = slow
         self._chat = model.family.chat(words.SYSTEM)
-        self._rolling = RollingContext(
-            model.context, self._family.render([self._chat.opening + words.BEGIN])
-        )
-        self._keys: dict[tuple[float, float], int] = {}
+        with _explained():
+            self._rolling = RollingContext(
+                model.context, self._family.render([self._chat.opening + words.BEGIN])
+            )
+        self._keys: dict[Span, int] = {}
         self._gazed: dict[int, looks.Attention] = {}
         self._shape: tuple[int, int] | None = None  # of the latest picture
         self._waiting: list[tuple[float, NDArray[np.uint8]]] = []
@@ -186,7 +187,7 @@ class MultimodalReasoner:
             brief = [heading, *self._clips(_coarse(runs, fast), None), told]
             tokens, few = (_aside(self._family.render(parts)) for parts in (full, brief))
             key = self._rolling.append(tokens, few, passage.known_at)
-            self._keys[passage.start, passage.end] = key
+            self._keys[passage.span] = key
             if self._slow is not None and compress is not None and runs:
                 # One grid a segment: the longest, where the picture's size changed in it.
                 longest = max(runs, key=lambda run: len(run.times))
@@ -258,7 +259,7 @@ class MultimodalReasoner:
             fork = self._ask(words.note(passage), evidence, Counts(), slow=False)
             made = fork.generate(_NOTE_TOKENS, self._model.stop_ids)
             line = words.one_line("".join(pieces(self._model.tokenizer, made)))
-        key = self._keys.get((passage.start, passage.end))
+        key = self._keys.get(passage.span)
         if key is not None and line:
             noted = f"note: {plain(self._family.tokenizer, words.quoted(line))}\n"
             brief = self._heading(passage) + self._told(passage) + noted
@@ -313,7 +314,7 @@ class MultimodalReasoner:
         entries: list[tuple[float, list[Part]]] = []
         recalled = []
         for passage in evidence.passages:
-            key = self._keys.get((passage.start, passage.end))
+            key = self._keys.get(passage.span)
             if key in spans or key in kept:
                 recalled.append(key)
             if key in spans:
@@ -385,7 +386,9 @@ class MultimodalReasoner:
         while first < len(frames):
             count = self._group_at(frames, times, first)
             stop = first + count
-            features = self._encode(frames[first:stop], times[first:stop], turn, marked)
+            # What is encoded is kept by its times, which other sources' pictures may share.
+            own = marked or bool(passage.source)
+            features = self._encode(frames[first:stop], times[first:stop], turn, own)
             if not runs or runs[-1][0].tokens.shape[1:] != features.tokens.shape[1:]:
                 runs.append([])
             runs[-1].append(features)
@@ -411,20 +414,20 @@ class MultimodalReasoner:
         frames: Sequence[NDArray[np.uint8]],
         times: Sequence[float],
         turn: Turn,
-        marked: bool = False,
+        own: bool = False,
     ) -> VisualFeatures:
         """
         Args:
-            marked: something is drawn into the frames, so what was encoded before is not theirs.
+            own: what was encoded before is not theirs, and what is now is not others'.
         """
         key = tuple(times)
         with self._ahead_lock:
-            found = None if marked else self._ahead.get(key)
+            found = None if own else self._ahead.get(key)
         if found is not None:
             return found
         with turn():
             features = self._family.encode(frames, times)
-        if marked:
+        if own:
             return features
         with self._ahead_lock:
             self._ahead[key] = features

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from models.reasoning.reasoner import Span
 from models.reasoning.remote.parts import FAST, Medium
 
 BYTES_A_TOKEN = 3.5
@@ -59,14 +60,14 @@ class Block:
     """One passage in the past.
 
     Attributes:
-        span: start and end in stream seconds.
+        span: of the passage.
         known_at: stream time from which it may be used.
         heading, told: its words, before and after the pictures.
         pictures: small ones; none once it has been shortened.
         brief: the words that stand for it when it is old.
     """
 
-    span: tuple[float, float]
+    span: Span
     known_at: float
     heading: str
     told: str
@@ -108,7 +109,7 @@ class Past:
         with self._writing:
             self._take((*self._held[1], block))
 
-    def shorten(self, span: tuple[float, float], brief: str) -> None:
+    def shorten(self, span: Span, brief: str) -> None:
         """Give a passage other words for when it is old; what stands now stays as it is."""
         with self._writing:
             known, blocks = self._held

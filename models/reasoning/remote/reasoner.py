@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.media import SAMPLE_RATE
 from models.reasoning.multimodal import words
-from models.reasoning.reasoner import Counts, Evidence, Passage, Reply
+from models.reasoning.reasoner import Counts, Evidence, Passage, Reply, Span
 from models.reasoning.remote.abilities import Abilities
 from models.reasoning.remote.parts import CLOSE, FAST, Medium, picture, plain, sound
 from models.reasoning.remote.past import TURN, Block, Past, Tariff
@@ -86,7 +86,7 @@ class RemoteReasoner:
         self._answer_tokens = answer_tokens
         self._past = Past(self._budget(None))
         self._fitted: Abilities | None = None
-        self._details: OrderedDict[tuple[float, float], Detail] = OrderedDict()
+        self._details: OrderedDict[Span, Detail] = OrderedDict()
         self._details_lock = threading.Lock()
         self._cold = 0  # notes still to be asked for without the past
         self._noted = 0  # rebuilds at the last note: the next one after another is read anew
@@ -128,7 +128,7 @@ class RemoteReasoner:
         told = plain(words.told(passage.lines))
         small = _some(passage.frames, FAST_PICTURES) if self.takes_pictures else []
         block = Block(
-            span=(passage.start, passage.end),
+            span=passage.span,
             known_at=passage.known_at,
             heading=plain(words.heading(passage)),
             told=told,
@@ -211,7 +211,7 @@ class RemoteReasoner:
         self._noted = rebuilds
         line = words.one_line(said)
         if line:
-            self._past.shorten((passage.start, passage.end), f"note: {plain(words.quoted(line))}\n")
+            self._past.shorten(passage.span, f"note: {plain(words.quoted(line))}\n")
         return line
 
     def _fit(self) -> None:
@@ -280,9 +280,9 @@ class RemoteReasoner:
 
     def _kept(self, passage: Passage) -> Detail | None:
         with self._details_lock:
-            return self._details.get((passage.start, passage.end))
+            return self._details.get(passage.span)
 
-    def _keep(self, span: tuple[float, float], detail: Detail) -> None:
+    def _keep(self, span: Span, detail: Detail) -> None:
         with self._details_lock:
             self._details[span] = detail
             held = sum(each.nbytes for each in self._details.values())

@@ -276,8 +276,14 @@ def test_an_endless_stream_stays_within_the_context(side: Rig) -> None:
 
 def test_a_passage_beyond_the_context_is_refused_with_advice(qwen: Rig) -> None:
     passage = replace(passages(qwen, 1)[0], lines=(Line(0.0, 1.0, "heard", "the cat sat " * 99),))
+    reasoner = model(qwen, context_tokens=400).reasoner()
     with pytest.raises(ReasonerError, match="raise the context tokens"):
-        model(qwen, context_tokens=200).reasoner().watch(passage)
+        reasoner.watch(passage)
+
+
+def test_a_context_too_small_to_begin_with_is_refused_with_advice(qwen: Rig) -> None:
+    with pytest.raises(ReasonerError, match="raise the context tokens"):
+        model(qwen, context_tokens=100).reasoner()
 
 
 def test_a_note_is_one_short_line(side: Rig) -> None:
