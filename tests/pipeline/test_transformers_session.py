@@ -23,7 +23,7 @@ from tests.pipeline.fakes import engine, hashed
 def model(tmp_path: Path) -> MultimodalModel:
     folder = tiny("qwen3_vl").save(tmp_path / "model")
     loaded = load_multimodal(
-        str(folder), context_tokens=600, frame_tokens=16, answer_tokens=8, slow_bytes=4_000
+        str(folder), context_tokens=1000, frame_tokens=16, answer_tokens=8, slow_bytes=4_000
     )
     assert isinstance(loaded, MultimodalModel)
     return loaded

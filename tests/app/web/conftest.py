@@ -30,8 +30,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Any]:
+    """Its event loop runs on the main thread as long as it lives: not beyond these tests."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium, which is not installed here (apt-get install chromium)")
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -39,7 +40,7 @@ def playwright() -> Iterator[Any]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(playwright: Any) -> Iterator[Any]:
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
     yield browser
