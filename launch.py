@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -39,8 +39,9 @@ RUNTIME: tuple[Install, ...] = (
 )
 TEST: tuple[Install, ...] = (*RUNTIME, ("requirements-test.txt", ()))
 
-SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
-"""Tests run in two processes, those of one file in the same. ``-n 0`` runs them in one."""
+SIDE_BY_SIDE = ("-n", "3", "--dist", "worksteal")
+"""Tests wait much, for servers and browsers: three processes keep two cores at work, each with one
+thread for its models. ``launch.py test -n 0`` runs them in one process."""
 
 
 class SetUpError(Exception):
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str]) -> int:
         return _run(["-m", "app", "prepare"])
     if command == "test":
         tests = ["-m", "pytest", *SIDE_BY_SIDE, *rest]
-        return _run(["-m", "app", "prepare"]) or _run(tests, folder=ROOT)
+        one_thread = {"OMP_NUM_THREADS": "1"}
+        return _run(["-m", "app", "prepare"]) or _run(tests, folder=ROOT, more=one_thread)
     return _run(["-m", "app", command, *rest])
 
 
@@ -168,10 +170,12 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _run(arguments: Sequence[str], folder: Path | None = None) -> int:
+def _run(
+    arguments: Sequence[str], folder: Path | None = None, more: Mapping[str, str] | None = None
+) -> int:
     """Run Python in the environment; to end when told to is the command's own to handle."""
     # -P: a folder named "app" where the user happens to be must not be taken for ours.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(more or {})}
     process = subprocess.Popen([PYTHON, "-P", *arguments], cwd=folder, env=environment)
     before = signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
     try:

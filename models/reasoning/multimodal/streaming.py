@@ -310,7 +310,8 @@ class MultimodalReasoner:
         slow tokens (all that the model allows), others (the stretch that is still open, what
         was thinned out) as they are; by time."""
         spans = {span.key: (span.start, span.stop) for span in view.spans}
-        kept = self._slow.counts() if slow and self._slow is not None else {}
+        held = {} if self._slow is None else self._slow.counts()
+        kept = held if slow else {}
         entries: list[tuple[float, list[Part]]] = []
         recalled = []
         for passage in evidence.passages:
@@ -319,10 +320,13 @@ class MultimodalReasoner:
                 recalled.append(key)
             if key in spans:
                 continue
-            if key in kept:  # its slow tokens are there to be chosen
-                passage = replace(passage, frames=(), frame_times=())
             turn = self._model.gate.foreground
-            close = [self._close(run, passage) for run in self._look(passage, turn)]
+            close: list[VisualTokens] = []
+            if key in held:
+                if key not in kept:  # else they are there to be chosen
+                    close = self._again(key)
+            else:
+                close = [self._close(run, passage) for run in self._look(passage, turn)]
             clips = self._clips(close, self._listen(passage, turn))
             parts: list[Part] = [self._heading(passage), *clips, self._told(passage)]
             entries.append((passage.start, parts))
@@ -352,6 +356,11 @@ class MultimodalReasoner:
             return VisualTokens.all_of(features)
         seconds = passage.end - passage.start
         return looks.slow(compress, features, seconds, passage.looks, self._model.gaze)
+
+    def _again(self, key: int | None) -> list[VisualTokens]:
+        """The slow tokens of a passage, unless they have been let go since."""
+        tokens = None if self._slow is None or key is None else self._slow.get(key)
+        return [] if tokens is None else [tokens]
 
     def _heading(self, passage: Passage) -> str:
         return plain(self._family.tokenizer, words.heading(passage))
