@@ -51,7 +51,6 @@ class StreamSource:
         longest_side: larger pictures are scaled down to this many pixels.
         first_wait: seconds before the first new try.
         name: for people, in place of the address.
-        name: for people, in place of the address.
         silence: seconds without data after which the stream counts as lost.
 
     Raises:
