@@ -176,9 +176,12 @@ def _run(
     """Run Python in the environment; to end when told to is the command's own to handle."""
     # -P: a folder named "app" where the user happens to be must not be taken for ours.
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(more or {})}
-    process = subprocess.Popen([PYTHON, "-P", *arguments], cwd=folder, env=environment)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
+    started: list[subprocess.Popen[bytes]] = []
+    # Before it starts: it may be told to stop at once.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: [p.terminate() for p in started])
     try:
+        process = subprocess.Popen([PYTHON, "-P", *arguments], cwd=folder, env=environment)
+        started.append(process)
         while True:
             try:
                 return process.wait()

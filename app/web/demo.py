@@ -287,7 +287,14 @@ def page(service: Service) -> gr.Blocks:
             **hidden,
         ).then(None, [session], None, js=_js("id", "onlooker.attach(id)"))
         # Not in Gradio's queue: these must work whatever else goes on.
-        stop.click(talk.stop, [session], [status], queue=False, **hidden)
+        stop.click(
+            talk.stop,
+            [session],
+            [status],
+            js=_js("id", "onlooker.stopping(); return [id]"),
+            queue=False,
+            **hidden,
+        )
         leave.click(
             talk.leave,
             [session],

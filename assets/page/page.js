@@ -103,7 +103,7 @@ async function show(session, figures) {
 function detach() {
   state.events?.close();
   state.source?.stop();
-  Object.assign(state, { session: "", source: null, events: null, epoch: null, shown: new Set() });
+  Object.assign(state, { session: "", source: null, events: null, epoch: null, stopped: false, shown: new Set() });
   about(null);
   overlay?.clear();
   timeline?.detach();
@@ -122,27 +122,28 @@ function detach() {
 function follow(session) {
   const events = (state.events = new EventSource(address(`sessions/${session}/events`)));
   const on = (name, act) => events.addEventListener(name, ({ data }) => act(JSON.parse(data)));
+  const tell = (text, kind) => state.stopped || say(text, kind); // what comes late is not news
   on("event", (what) => {
     overlay.take(what);
     timeline.take(what);
     gaze.take(what);
-    if (what.kind === "error") say(what.text, "wrong");
-    if (what.kind === "fault") say(what.text);
+    if (what.kind === "error") tell(what.text, "wrong");
+    if (what.kind === "fault") tell(what.text);
     if (what.kind === "end" && !state.figures?.past && state.source instanceof Camera === false)
-      say(`At the end: ${what.text}. You can still ask.`);
+      tell(`At the end: ${what.text}. You can still ask.`);
   });
   on("firing", fired);
   on("figures", tellFigures);
   on("closed", () => lost(session));
   events.onerror = () => {
     if (state.session !== session) return;
-    say("The connection is away: trying again ...", "busy");
+    tell("The connection is away: trying again ...", "busy");
     state.away = true;
     if (events.readyState === EventSource.CLOSED) lost(session);
   };
   on("hello", ({ epoch, certain_above }) => {
     overlay.certain = timeline.certain = certain_above;
-    if (state.away) say("The connection is back.");
+    if (state.away) tell("The connection is back.");
     state.away = false;
     if (state.epoch && state.epoch !== epoch) timeline.attach(session);
     state.epoch = epoch;
@@ -258,6 +259,10 @@ addEventListener("pagehide", () => state.source instanceof Camera && state.sourc
 window.onlooker = {
   attach: (session) => void attach(session),
   detach: () => detach(),
+  stopping: () => {
+    state.stopped = true;
+    if (state.source instanceof Camera) state.source.stop();
+  },
   figures: () => state.figures ?? {},
   moment: () => {
     const at = state.about;
