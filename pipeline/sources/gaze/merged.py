@@ -99,6 +99,10 @@ class WithGaze:
         gaze: a recording, or a live feed.
         clock: for a feed beside a file that is played: its playhead as a function of
             ``time.monotonic()``. By default the clock is learnt from a live source.
+
+    Attributes:
+        skipped: live samples left out because they would go back in time; there may be some
+            while the clocks are being learnt.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class WithGaze:
         self._source = source
         self._gaze = gaze
         self._clock = clock
+        self.skipped = 0
         self._learnt = LeastDelay()
         self._ahead: queue.Queue[_Arrived] = queue.Queue(AHEAD)
         self._left = threading.Event()
@@ -183,6 +188,8 @@ class WithGaze:
                     if sample.time > last:
                         last = sample.time
                         yield sample
+                    else:
+                        self.skipped += 1
             if isinstance(arrived, tuple):
                 yield arrived[0]
             elif isinstance(arrived, _Ended):
