@@ -55,9 +55,7 @@ def test_a_day_is_looked_through_from_far_and_near_and_asked_about(
     assert tab.page.locator("#cards li", has_text="SHELF 1").count() == 0
 
     tab.ask("What was it?")
-    tab.answer("What was it?").wait_for()
-    asked = str(tab.answer("What was it?").text_content())
-    assert f"at {2 * EVERY + 150:.1f} s" in asked, "as of the end of the episode"
+    tab.answer(f"at {2 * EVERY + 150:.1f} s").wait_for()  # as of the end of the episode
     tab.page.context.close()
     assert tab.errors == []
 
