@@ -12,8 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.vision.faces import FaceFinder
-
 Box = tuple[float, float, float, float]
 
 WIDTH = 160  # pixels across the small picture in which facts are found
@@ -49,26 +47,19 @@ class Facts:
         motion: share of the picture that changed, in [0, 1]; 0 for the first picture.
         brightness: mean luma, in [0, 1].
         colours: names of the dominant colours, most common first; at most three.
-        faces: where faces are, largest first; empty where no face detector is given.
         moving: compact moving things, at most one, seen in two steps in a row.
     """
 
     motion: float
     brightness: float
     colours: tuple[str, ...]
-    faces: tuple[Box, ...] = ()
     moving: tuple[Moving, ...] = ()
 
 
 class FactFinder:
-    """Finds the facts of one stream, picture by picture.
+    """Finds the facts of one stream, picture by picture."""
 
-    Args:
-        faces: looks for faces; without it none are given. It may serve many streams.
-    """
-
-    def __init__(self, faces: FaceFinder | None = None) -> None:
-        self._faces = faces
+    def __init__(self) -> None:
         self._past: deque[_Small] = deque(maxlen=2)
 
     def look(self, image: NDArray[np.uint8]) -> Facts:
@@ -88,7 +79,6 @@ class FactFinder:
             motion=motion,
             brightness=float(now.luma.mean()) / 255.0,
             colours=tuple(COLOURS[index] for index in order[:MOST_COLOURS]),
-            faces=self._faces.find(image) if self._faces else (),
             moving=(moving,) if moving else (),
         )
 

@@ -100,7 +100,7 @@ def watch(
     faces: FaceFinder,
 ) -> None:
     clock = Clock()
-    voice, tracker, facts = VoiceActivity(), TextTracker(reader), FactFinder(faces)
+    voice, tracker, facts = VoiceActivity(), TextTracker(reader), FactFinder()
     with open_source(str(path), rate=RATE) as source:
         media = list(source)
     chunks = [m for m in media if isinstance(m, AudioChunk)]
@@ -121,6 +121,7 @@ def watch(
         found = clock.run("text", tracker.update, frame.image)
         looked = clock.run("objects", classifier.look, frame.image)
         fact = clock.run("facts and faces", facts.look, frame.image)
+        clock.run("facts and faces", faces.find, frame.image)
         sure = [f"{x.label} {x.confidence:.2f}" for x in looked.labels if x.confidence >= CERTAIN]
         moving = [f"{m.colour} thing moves {m.direction}" for m in fact.moving]
         told = [f"read {[t.text for t in found]}"] if found is not None else []

@@ -15,6 +15,7 @@ from models.vision.text_reader import TextReader
 from pipeline.events import Remark
 from pipeline.perception import Perception, Senses
 from pipeline.supervisor import LONGEST_WAIT, PIECE, Supervisor
+from tests.models.vision.pictures import photograph
 from tests.pipeline.fakes import Ears, Eyes, Glasses
 
 
@@ -85,6 +86,12 @@ def test_parts_fail_apart() -> None:
     supervisor = Supervisor()
     supervisor.attempt("reading", 1.0, fail)
     assert supervisor.attempt("seeing", 1.0, lambda: "cat") == "cat"
+
+
+def test_faces_are_not_looked_for_without_a_finder() -> None:
+    seen = Perception(senses()).see(Frame(0.0, photograph("astronaut.png")), reading=False)
+    (look,) = (o for o in seen.observations if isinstance(o, Look))
+    assert look.faces == ()
 
 
 @pytest.mark.parametrize("part", ["reading", "seeing", "faces"])

@@ -99,17 +99,13 @@ def face_finder() -> FaceFinder:
 
 
 def test_a_face_is_found_where_it_is(face_finder: FaceFinder) -> None:
-    (box,) = FactFinder(face_finder).look(photograph("astronaut.png")).faces
+    (box,) = face_finder.find(photograph("astronaut.png"))
     assert box == pytest.approx((0.35, 0.11, 0.53, 0.35), abs=0.06)
 
 
 @pytest.mark.parametrize("name", ["chelsea.png", "coffee.png", "rocket.jpg", "brick.png"])
 def test_no_face_where_nobody_is(face_finder: FaceFinder, name: str) -> None:
     assert face_finder.find(photograph(name)) == ()
-
-
-def test_faces_are_not_looked_for_without_a_finder() -> None:
-    assert FactFinder().look(photograph("astronaut.png")).faces == ()
 
 
 def test_missing_face_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
