@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.engine_options import choosing
+from app.engine_options import EMBEDDED, choosing
 from app.gaze import GazeName, GazeOffset, GazeSize, Looked, calibrate_webcam, looked
 from app.goodbye import listen
 from app.home import SAMPLE, home, sessions_folder
@@ -42,8 +42,6 @@ from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAnd
 
 STEP = 5.0
 """Seconds watched between two looks of the progress bar."""
-
-EMBEDDED = Choice()
 
 app = typer.Typer(
     name="launch.py",
@@ -261,7 +259,7 @@ def list_sources(as_json: AsJson = False) -> None:
 def prepare() -> None:
     """Prepare the embedded engine's weights; done by itself where they are needed."""
     with told():
-        _engine(Choice())
+        _engine(EMBEDDED)
 
 
 @app.command()

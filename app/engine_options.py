@@ -13,6 +13,9 @@ import typer
 from app.logs import log_as
 from pipeline.engine import Choice
 
+EMBEDDED = Choice()
+"""What runs where nothing else is named."""
+
 
 class Bits(StrEnum):
     eight = "8bit"

@@ -14,7 +14,8 @@ from rich.table import Table
 from app.home import sessions_folder
 from app.telling import out, told
 from app.timeline import clock
-from app.web.shelf import FILE, Shelf
+from app.web.room import FILE
+from app.web.shelf import Shelf
 from memory.sessions import SUFFIX, delete_session, export_session, list_sessions
 
 sessions = typer.Typer(

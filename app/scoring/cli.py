@@ -26,7 +26,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from app.engine_options import choosing
+from app.engine_options import EMBEDDED, choosing
 from app.home import home
 from app.scoring import header as headers
 from app.scoring.candidate import Candidate, Guessing
@@ -57,9 +57,6 @@ class Contender(Protocol):
     def blind(self) -> Candidate:
         """Its reasoner, which sees nothing."""
         ...
-
-
-EMBEDDED = Choice()
 
 
 class Mode(StrEnum):

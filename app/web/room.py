@@ -36,6 +36,10 @@ from pipeline.sources.reader import Playhead
 from pipeline.sources.source import SourceError
 from pipeline.standing import Firing, StandingQuestions, StandingWatch, WordsAndMeaning
 
+FILE = "session.onlooker"
+WANTED = "wanted.json"
+"""In each session's folder: what it holds, and what was watched."""
+
 KINDS = ("file", "camera", "stream")
 
 MOST_STANDING = 20
@@ -140,7 +144,7 @@ class Room:
         self._rates: deque[tuple[float, int, int]] = deque()
         try:
             self.wanted = _keep(wanted, folder)
-            self.memory = Memory.open(folder / "session.onlooker", engine.embed)
+            self.memory = Memory.open(folder / FILE, engine.embed)
             try:
                 self.started_at = resume_at(self.memory)
                 self.playhead.position = self.started_at
@@ -153,7 +157,7 @@ class Room:
             if new:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-        (folder / "wanted.json").write_text(json.dumps(asdict(self.wanted)), encoding="utf-8")
+        (folder / WANTED).write_text(json.dumps(asdict(self.wanted)), encoding="utf-8")
         judge = gaze_judge(WordsAndMeaning(engine.embed), by_meaning(engine.embed))
         self.standing = StandingQuestions(judge)
         self._tell = tell

@@ -33,6 +33,8 @@ GOODBYE = 2.5
 
 SWEEP = 5.0
 
+NOT_HERE = "there is no such session here: it was forgotten, or the link is wrong"
+
 EXPIRE = 600.0
 """Seconds between two looks for what is to be forgotten."""
 
@@ -205,7 +207,7 @@ class Rooms:
         if room is not None:
             return room
         if not self.shelf.holds(name):
-            raise NoRoom("there is no such session here: it was forgotten, or the link is wrong")
+            raise NoRoom(NOT_HERE)
         return self._admit(name, self.shelf.wanted(name), ticket, watch)
 
     def _admit(self, name: str, wanted: Wanted, ticket: str | None, watch: bool = True) -> Room:

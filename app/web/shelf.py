@@ -11,12 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.web.room import Wanted
+from app.web.room import FILE, WANTED, Wanted
 from memory.sessions import SessionInfo, export_session, session_info
-
-FILE = "session.onlooker"
-WANTED = "wanted.json"
-"""In each session's folder: what it holds, and what was watched."""
 
 MOST_LISTED = 100
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
 from app.web.guard import Rules
-from app.web.rooms import NoRoom, Rooms
+from app.web.rooms import NOT_HERE, NoRoom, Rooms
 from app.web.shelf import Kept
 
 
@@ -46,7 +46,7 @@ def routes(rooms: Rooms, rules: Rules) -> APIRouter:
     )
     def export(session: str) -> FileResponse:
         if not shelf.holds(session):
-            raise NoRoom("there is no such session here: it was forgotten, or the link is wrong")
+            raise NoRoom(NOT_HERE)
         packed = shelf.pack(session)
         return FileResponse(
             packed,
