@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ import av
 from models.media import Media
 from pipeline.sources.decode import BrokenStream, Decoder
 from pipeline.sources.source import Properties, SourceError
-from pipeline.sources.streams import choose, frame_rate
+from pipeline.sources.streams import choose, described
 from pipeline.sources.video import upright_size
 
 CUT_SHORT = 1.0
@@ -53,25 +54,22 @@ class FileSource:
         self._video: Any = None
         self._audio: Any = None
         self._decoder: Decoder | None = None
-        self._size = (0, 0)
-        self._remarks: list[str] = []
         self._closed = False
         self._duration: float | None = None
-        self._frame_rate = 0.0
+        self._properties: Properties | None = None
 
     def __enter__(self) -> Self:
         self._container = self._open()
         try:
             chosen = choose(self._container, str(self._path))
             self._video, self._audio = chosen.video, chosen.audio
-            self._remarks.extend(chosen.remarks)
-            self._size = self._measure()
-            # Kept, since a source says of itself also what it was when it has been left.
+            width, height = self._measure()
             microseconds = self._container.duration
             if microseconds and microseconds > 0:
                 self._duration = microseconds / 1_000_000
-            if self._video is not None:
-                self._frame_rate = frame_rate(self._video)
+            # Kept, since a source says of itself also what it was when it has been left.
+            said = described(chosen, self._path.name, self._duration, live=False)
+            self._properties = replace(said, width=width, height=height)
         except BaseException:
             self._container.close()
             raise
@@ -92,23 +90,14 @@ class FileSource:
 
     @property
     def properties(self) -> Properties:
-        if self._container is None:
+        said = self._properties
+        if said is None:
             raise SourceError(f"{self._path} is not open yet")
-        remarks = list(self._remarks)
-        if self._decoder is not None and self._decoder.skipped:
-            count = self._decoder.skipped
-            remarks.append(f"{count} damaged packet{'s' if count > 1 else ''} left out")
-        return Properties(
-            name=self._path.name,
-            duration=self._duration,
-            live=False,
-            width=self._size[0],
-            height=self._size[1],
-            frame_rate=self._frame_rate,
-            has_video=self._video is not None,
-            has_audio=self._audio is not None,
-            remarks=tuple(remarks),
-        )
+        if self._decoder is None or not self._decoder.skipped:
+            return said
+        count = self._decoder.skipped
+        left_out = f"{count} damaged packet{'s' if count > 1 else ''} left out"
+        return replace(said, remarks=(*said.remarks, left_out))
 
     def __iter__(self) -> Iterator[Media]:
         if self._container is None:
