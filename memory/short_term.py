@@ -14,7 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.media import Frame
+from models.media import Frame, jpeg
+
+QUALITY = 90
+"""Of the JPEGs."""
 
 _Kept = tuple[tuple[float, bytes], ...]
 
@@ -37,7 +40,7 @@ class ShortTerm:
     def keep(self, index: int, pictures: Sequence[Frame]) -> None:
         """Keep the pictures of segment ``index``, in the order of time; in place of what was
         kept of it."""
-        packed = tuple((picture.time, _jpeg(picture.image)) for picture in pictures)
+        packed = tuple((picture.time, jpeg(picture.image, QUALITY)) for picture in pictures)
         with self._lock:
             self._forget(index)
             self._held[index] = packed
@@ -51,7 +54,7 @@ class ShortTerm:
         they are gone."""
         with self._lock:
             held = self._held.get(index, ())
-        return tuple(Frame(time, _picture(jpeg)) for time, jpeg in held if time <= until)
+        return tuple(Frame(time, _picture(data)) for time, data in held if time <= until)
 
     @property
     def indices(self) -> Sequence[int]:
@@ -70,14 +73,7 @@ class ShortTerm:
 
 
 def _size(packed: _Kept) -> int:
-    return sum(len(jpeg) for _, jpeg in packed)
-
-
-def _jpeg(image: NDArray[np.uint8], quality: int = 90) -> bytes:
-    _, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
-    return bytes(data)
+    return sum(len(data) for _, data in packed)
 
 
 def _picture(data: bytes) -> NDArray[np.uint8]:

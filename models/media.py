@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,3 +96,20 @@ def moved(media: Media, by: float) -> Media:
     if isinstance(media, Break):
         return replace(media, time=media.time + by, end=media.end + by)
     return replace(media, time=media.time + by)
+
+
+def within(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """A picture ``(H, W, 3)`` made smaller where a side is longer than ``longest`` pixels."""
+    height, width = image.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
+    """An RGB picture ``(H, W, 3)`` as a JPEG; empty where it cannot be one."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return bytes(data) if done else b""

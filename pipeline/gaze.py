@@ -18,7 +18,7 @@ from models.gaze.filters import Loss
 from models.gaze.fixations import HEAD_WORN, Settings, detector
 from models.gaze.fixations import Fixation as Rest
 from models.gaze.geometry import NEON, FieldOfView
-from models.media import Frame, GazeSample
+from models.media import Frame, GazeSample, jpeg, within
 from models.vision.facts import COLOURS, name_colours
 from models.vision.text_reader import ReadText
 from pipeline.perception import Seeing
@@ -314,13 +314,11 @@ class GazeWatcher:
 def small_jpeg(crop: NDArray[np.uint8]) -> bytes:
     """An RGB picture as a JPEG of at most :data:`CROP_SIDE` pixels a side and
     :data:`CROP_BYTES` bytes, coarser where it must be."""
-    scale = min(1.0, CROP_SIDE / max(crop.shape[:2]))
-    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
-    small = cv2.cvtColor(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+    small = within(crop, CROP_SIDE)
     for quality in (80, 60, 40, 20, 5):
-        done, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if done and len(jpeg) <= CROP_BYTES:
-            return bytes(jpeg)
+        data = jpeg(small, quality)
+        if len(data) <= CROP_BYTES:
+            return data
     return b""
 
 

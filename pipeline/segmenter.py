@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.segment import Gap, Observation, SceneChange, Segment
-from models.media import Frame
+from models.media import Frame, jpeg
 
 THUMBNAIL_WIDTH = 320
 SETTLE = 0.6
@@ -179,5 +179,4 @@ def thumbnail(image: NDArray[np.uint8]) -> bytes:
     scale = min(1.0, THUMBNAIL_WIDTH / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-    return bytes(jpeg) if done else b""
+    return jpeg(np.asarray(small, dtype=np.uint8))

@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from memory.memory import Memory
 from memory.segment import Gap, Observation, SceneChange, Segment
-from models.media import SAMPLE_RATE, AudioChunk, Break, Frame, Media
+from models.media import SAMPLE_RATE, AudioChunk, Break, Frame, Media, within
 from pipeline.events import Remark
 from pipeline.gaze import GazeWatcher
 from pipeline.keeper import Keeper
@@ -188,7 +187,7 @@ class Watcher:
         if not taken:
             return self._segment(found)
         if self.quality >= Quality.SMALL_PICTURES:
-            frame = _shrunk(frame)
+            frame = Frame(frame.time, within(frame.image, SMALL))
         self.sampled += 1
         self._looked = frame.time
         self._show(frame)
@@ -259,14 +258,3 @@ class Watcher:
                 sound[low:high] = chunk.samples[low - first : high - first]
                 heard = True
         return Watched(sealed.segment, sealed.pictures, sound if heard else None)
-
-
-def _shrunk(frame: Frame) -> Frame:
-    """``frame`` with at most :data:`SMALL` pixels on its longer side."""
-    height, width = frame.image.shape[:2]
-    scale = SMALL / max(height, width)
-    if scale >= 1:
-        return frame
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
-    return Frame(frame.time, np.asarray(small, dtype=np.uint8))

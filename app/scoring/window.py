@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
 from models.media import SAMPLE_RATE, AudioChunk, Frame, Media
+from pipeline.sources.passing import Passing
 from pipeline.sources.source import Properties, Source
 
 
-class Window:
+class Window(Passing):
     """Yields what ``source`` shows and says in ``[start, end]``, on its own clock.
 
     Sound is cut to the sample; the last picture is the one at or before ``end``.
@@ -23,7 +22,7 @@ class Window:
         start: float = 0.0,
         end: float | None = None,
     ) -> None:
-        self._source = source
+        super().__init__(source)
         self._start = start
         self._end = float("inf") if end is None else end
 
@@ -33,21 +32,6 @@ class Window:
         if whole.duration is None:
             return whole
         return replace(whole, duration=min(whole.duration, self._end))
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
-
-    def close(self) -> None:
-        self._source.close()
 
     def __iter__(self) -> Iterator[Media]:
         past: set[type[Media]] = set()

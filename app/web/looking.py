@@ -15,7 +15,6 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from app.web.playback import Passing
 from app.web.view import segments_between
 from memory.memory import Memory
 from memory.segment import Fixation
@@ -25,6 +24,7 @@ from pipeline.sources.file import FileSource
 from pipeline.sources.gaze.files import read_gaze
 from pipeline.sources.gaze.pointer import HELD, PointerGaze
 from pipeline.sources.gaze.track import GazeError, GazeTrack
+from pipeline.sources.passing import Passing
 from pipeline.sources.source import Source
 
 SENDERS = 8

@@ -3,42 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
-import cv2
-
-from models.media import Frame, Media
-from pipeline.sources.source import Properties, Source
-
-
-class Passing:
-    """Passes a source's media on. A source itself."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    @property
-    def properties(self) -> Properties:
-        return self._source.properties
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
-
-    def __iter__(self) -> Iterator[Media]:
-        return iter(self._source)
-
-    def close(self) -> None:
-        self._source.close()
+from models.media import Frame, Media, jpeg
+from pipeline.sources.passing import Passing
+from pipeline.sources.source import Source
 
 
 class Preview(Passing):
@@ -59,5 +27,5 @@ class Preview(Passing):
         latest = self._latest
         if latest is None:
             return None
-        done, data = cv2.imencode(".jpg", cv2.cvtColor(latest.image, cv2.COLOR_RGB2BGR))
-        return (latest.time, bytes(data)) if done else None
+        data = jpeg(latest.image)
+        return (latest.time, data) if data else None

@@ -10,11 +10,10 @@ import wave
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.media import SAMPLE_RATE
+from models.media import SAMPLE_RATE, jpeg, within
 
 FAST = (180, 320)
 """Height and width of a picture that stays in the context, for one of 16:9: some 70 tokens of
@@ -57,17 +56,12 @@ class Medium:
 
 def picture(image: NDArray[np.uint8], longest: int) -> Medium:
     """An RGB picture ``(H, W, 3)``, made smaller where a side is longer than ``longest``."""
-    height, width = image.shape[:2]
-    scale = longest / max(height, width)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    height, width = image.shape[:2]
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not done:
+    small = within(image, longest)
+    height, width = small.shape[:2]
+    data = jpeg(small, QUALITY)
+    if not data:
         raise ValueError(f"a picture of {width}x{height} pixels cannot be written as JPEG")
-    return _medium("image", jpeg.tobytes(), float(height * width))
+    return _medium("image", data, float(height * width))
 
 
 def sound(samples: NDArray[np.float32]) -> Medium:

@@ -21,6 +21,7 @@ from models.vision.objects import VisionError
 from pipeline.sources import open_source
 from pipeline.sources.gaze.merged import Clock
 from pipeline.sources.gaze.track import GazeError
+from pipeline.sources.passing import Passing
 from pipeline.sources.reader import Reader
 from pipeline.sources.source import Properties, Source
 
@@ -148,33 +149,15 @@ def read_calibration(path: Path) -> Calibrated:
         raise GazeError(f"{path} is no calibration: {error}; calibrate again") from error
 
 
-class _Stamped:
+class _Stamped(Passing):
     """A camera whose pictures bear the seconds of ``time.monotonic()`` at which they came."""
-
-    def __init__(self, camera: Source) -> None:
-        self._camera = camera
 
     @property
     def properties(self) -> Properties:
-        return replace(self._camera.properties, live=True)
-
-    def __enter__(self) -> Self:
-        self._camera.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._camera.__exit__(kind, error, trace)
-
-    def close(self) -> None:
-        self._camera.close()
+        return replace(self._source.properties, live=True)
 
     def __iter__(self) -> Iterator[Media]:
-        for media in self._camera:
+        for media in self._source:
             if isinstance(media, Frame):
                 yield Frame(time.monotonic(), media.image)
 
