@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-import time as clock
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +36,9 @@ from models.reasoning.grounding import (
 from models.reasoning.multimodal.chat import plain
 from models.reasoning.multimodal.pieces import pieces
 from models.reasoning.packed import decode_packed
-from models.reasoning.reasoner import Counts, Evidence, Exchange, Line, Passage, Reply
+from models.reasoning.prompt import ASKED, HEAD, clipped, clock, distinct, earlier, shown
+from models.reasoning.prompt import question as put
+from models.reasoning.reasoner import Counts, Evidence, Line, Passage, Reply
 from models.reasoning.rolling import RollingContext
 from models.reasoning.spans import spans
 from models.text.words import content
@@ -49,13 +51,6 @@ CHUNK = 64
 
 SLOW = 900
 """Tokens of evidence read in full for one question."""
-
-HEAD = (
-    "<|im_start|>system\nYou answer questions about a video from notes of what was seen and heard."
-    "<|im_end|>\n<|im_start|>user\nNotes of the video:\n"
-)
-
-ASKED = "<|im_end|>\n<|im_start|>assistant\nThe answer is"
 
 NOTHING = "I have not seen or heard that."
 
@@ -146,8 +141,8 @@ class EmbeddedReasoner:
         return False
 
     def watch(self, passage: Passage) -> None:
-        full = self._model.content(_fast(passage))[: CONTEXT // 8]
-        brief = self._model.content(f"[{_clock(passage.start)}] {self.note(passage)}\n")
+        full = self._model.content(shown(passage))[: CONTEXT // 8]
+        brief = self._model.content(f"[{clock(passage.start)}] {self.note(passage)}\n")
         self._context.append(full, brief if len(brief) < len(full) else full, passage.known_at)
         while self._context.rebuild_due and self._context.step():
             pass
@@ -157,12 +152,12 @@ class EmbeddedReasoner:
         parts = []
         heard = [line.text for line in passage.lines if line.kind == "heard"]
         if heard:
-            parts.append(f'heard "{_clipped(" ".join(heard), 18)}"')
+            parts.append(f'heard "{clipped(" ".join(heard), 18)}"')
         for kind, most in (("read", 3), ("gaze", 2), ("gap", 1)):
-            texts = _distinct(line for line in passage.lines if line.kind == kind)[:most]
+            texts = distinct(line for line in passage.lines if line.kind == kind)[:most]
             if texts:
-                parts.append(f"{kind} {_clipped(', '.join(texts), 8)}")
-        seen = _distinct(x for x in passage.lines if x.kind == "seen" and x.certain)[:2]
+                parts.append(f"{kind} {clipped(', '.join(texts), 8)}")
+        seen = distinct(x for x in passage.lines if x.kind == "seen" and x.certain)[:2]
         if seen:
             parts.append(f"saw {', '.join(seen)}")
         return "; ".join(parts)
@@ -248,10 +243,10 @@ class EmbeddedReasoner:
     def _asked(self, question: str, grounds: Grounds, evidence: Evidence) -> tuple[Fork, Counts]:
         """A fork of the running context that has read the evidence and the question."""
         view = self._context.view(evidence.time)
-        slow = self._model.content("".join(_fast(p) for p in _closest(grounds, evidence)))[:SLOW]
-        history = "".join(_earlier(exchange) for exchange in evidence.history[-2:])
+        slow = self._model.content("".join(shown(p) for p in _closest(grounds, evidence)))[:SLOW]
+        history = "".join(earlier(exchange) for exchange in evidence.history[-2:])
         text = [
-            *self._model.content(f"{history}Question: {question}\nAnswer in a few words."),
+            *self._model.content(history + put(question)),
             *self._model.ids(ASKED),
         ]
         counts = Counts(fast=view.fork.length, slow=len(slow), text=len(text))
@@ -274,12 +269,12 @@ class EmbeddedReasoner:
 
 
 def _counted(ids: Iterator[int], reply: Reply) -> Iterator[int]:
-    began = clock.perf_counter()
+    began = time.perf_counter()
     for token in ids:
         reply.counts.generated += 1
-        reply.generating += clock.perf_counter() - began
+        reply.generating += time.perf_counter() - began
         yield token
-        began = clock.perf_counter()
+        began = time.perf_counter()
 
 
 def _said(text: str, lines: Sequence[Line] = ()) -> Reply:
@@ -334,7 +329,7 @@ def _when(grounds: Grounds, embed: Embed) -> tuple[str, list[Line]]:
     if not found:
         return _nothing(grounds)
     line = min((s.line for s in found), key=lambda line: line.start)
-    return f"At {_clock(line.start)}. {_quoted(line)}", [line]
+    return f"At {clock(line.start)}. {_quoted(line)}", [line]
 
 
 def _yes_or_no(grounds: Grounds, evidence: Evidence) -> tuple[str, list[Line]]:
@@ -373,7 +368,7 @@ def _closest(grounds: Grounds, evidence: Evidence) -> list[Passage]:
 
 def _quoted(line: Line) -> str:
     """A line as a person would cite it."""
-    at = _clock(line.start) + (f" ({line.source})" if line.source else "")
+    at = clock(line.start) + (f" ({line.source})" if line.source else "")
     match line.kind:
         case "heard":
             return f'I heard at {at}: "{line.text}"'
@@ -391,34 +386,3 @@ def _quoted(line: Line) -> str:
 
 def _article(label: str) -> str:
     return f"{'an' if label[:1].lower() in 'aeiou' else 'a'} {label}"
-
-
-def _fast(passage: Passage) -> str:
-    """A passage in few words: its time, and each thing once."""
-    parts = []
-    for kind in ("heard", "read", "seen", "look", "gaze", "gap", "note"):
-        texts = _distinct(line for line in passage.lines if line.kind == kind and line.certain)
-        if texts:
-            parts.append(f"{kind}: {' / '.join(texts[:6])}")
-    name = f" {passage.source}" if passage.source else ""
-    return f"[{_clock(passage.start)}{name}] {'; '.join(parts) or 'nothing new'}\n"
-
-
-def _earlier(exchange: Exchange) -> str:
-    return f"Earlier question: {exchange.question} Answer: {_clipped(exchange.answer, 30)}\n"
-
-
-def _distinct(lines: Iterator[Line]) -> list[str]:
-    return list(dict.fromkeys(line.text for line in lines))
-
-
-def _clipped(text: str, most: int) -> str:
-    parts = text.split()
-    return text if len(parts) <= most else " ".join(parts[:most]) + " ..."
-
-
-def _clock(seconds: float) -> str:
-    whole = int(max(0.0, seconds))
-    if whole >= 3600:
-        return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"
-    return f"{whole // 60}:{whole % 60:02}"
