@@ -7,6 +7,7 @@ time stamps), as a float. Nothing here knows about wall-clock time.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -16,17 +17,42 @@ SAMPLE_RATE = 16_000
 """Samples per second of every :class:`AudioChunk`."""
 
 
+class Picture(Protocol):
+    """A picture as it was decoded, for those of a :class:`Frame` that nobody may ever look at.
+    Both may be called from any thread."""
+
+    def rgb(self) -> NDArray[np.uint8]:
+        """What :attr:`Frame.image` gives; made once."""
+
+    def gray(self, width: int, height: int) -> NDArray[np.uint8]:
+        """What :meth:`Frame.gray` gives."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One upright picture of the stream.
 
     Attributes:
         time: stream time in seconds.
-        image: RGB pixels, ``uint8``, shape ``(height, width, 3)``.
+        pixels: RGB, ``uint8``, shape ``(height, width, 3)``, or what becomes that once it is
+            asked for: use :attr:`image`.
     """
 
     time: float
-    image: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | Picture
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """RGB pixels, ``uint8``, shape ``(height, width, 3)``; the same array each time."""
+        return self.pixels if isinstance(self.pixels, np.ndarray) else self.pixels.rgb()
+
+    def gray(self, width: int, height: int) -> NDArray[np.uint8]:
+        """The brightness of the whole picture in ``width`` by ``height`` pixels, shape
+        ``(height, width)``: black is 0, white 255. Does not make :attr:`image` where it can do
+        without."""
+        if isinstance(self.pixels, np.ndarray):
+            return gray(self.pixels, width, height)
+        return self.pixels.gray(width, height)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +132,12 @@ def within(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
         return image
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def gray(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The brightness ``(height, width)`` of an RGB picture ``(H, W, 3)``."""
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 def jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.media import Frame
 
 SIZE = (64, 36)
+"""Width and height in pixels at which pictures are compared."""
 
 
 class Sampler:
@@ -52,7 +52,7 @@ class Sampler:
 
     def offer(self, frame: Frame) -> bool:
         """True where ``frame`` should be looked at."""
-        luma = _small_luma(frame.image)
+        luma = frame.gray(*SIZE).astype(np.int16)
         self._compare(luma)
         capacity = max(1.0, self._extra) if self._extra else 0.0
         if math.isfinite(self._time):
@@ -82,11 +82,6 @@ class Sampler:
             self.score = min(difference, abs(difference - self.change_score))
             self.change_score = difference
         self._previous = luma
-
-
-def _small_luma(image: NDArray[np.uint8]) -> NDArray[np.int16]:
-    small = cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.int16)
 
 
 def _diff(a: NDArray[np.int16], b: NDArray[np.int16]) -> float:

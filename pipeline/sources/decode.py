@@ -12,12 +12,15 @@ import av
 from models.media import AudioChunk, Frame
 from pipeline.sources.audio import AudioConverter
 from pipeline.sources.clock import FORWARD, StreamClock
-from pipeline.sources.streams import frame_rate
+from pipeline.sources.streams import aspect, frame_rate
 from pipeline.sources.thinning import Thinning
-from pipeline.sources.video import VideoConverter
+from pipeline.sources.video import VideoConverter, upright_size
 
 PATIENCE = 100
 """Packets of one stream that may fail in a row before the stream counts as broken."""
+
+BEFORE_PICTURES = 1000
+"""Packets that may come before the first picture of a stream that is said to have some."""
 
 MAX_PIXELS = 8192 * 8192
 """A picture larger than this is taken for damage rather than decoded."""
@@ -48,6 +51,7 @@ class Decoder:
         skipped: damaged packets that were left out.
         time: stream time, in seconds, up to which media was decoded.
         clock: the stream clock.
+        size: width and height of the first picture, upright and not scaled down; None before.
     """
 
     def __init__(
@@ -67,7 +71,9 @@ class Decoder:
         self._streams = [s for s in (video, audio) if s is not None]
         self._start = start
         self._lateness = lateness
-        self._pictures = VideoConverter(rate, longest_side)
+        self._aspect = aspect(video)
+        self._pictures = VideoConverter(rate, longest_side, self._aspect)
+        self._interval = 1 / ((video is not None and frame_rate(video)) or 25.0)
         self._sound = AudioConverter()
         self._failing = {s.index: 0 for s in self._streams}
         self._queues: dict[str, deque[Frame | AudioChunk]] = {
@@ -77,6 +83,9 @@ class Decoder:
         self.clock = StreamClock(_origin(container, self._streams), forward)
         self.skipped = 0
         self.time = 0.0
+        self.size: tuple[int, int] | None = None
+        self._demuxed = self._packets()
+        self._broken: BrokenStream | None = None
         for stream in self._streams:
             stream.thread_type = "AUTO"
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -90,21 +99,35 @@ class Decoder:
         Raises:
             BrokenStream: after all that was good, where reading failed for good.
         """
-        broken: BrokenStream | None = None
-        try:
-            for packet in self._packets():
-                self._decode(packet)
-                yield from self._ready()
-        except av.FFmpegError as error:
-            broken = BrokenStream(self.time, error.strerror or str(error))
-        except BrokenStream as error:
-            broken = error
+        while self._advance():
+            yield from self._ready()
         self._give(self._sound.flush())
         yield from self._ready(everything=True)
+        broken = self._broken
         if broken is None and any(self._failing.values()):
             broken = BrokenStream(self.time, "the data after it cannot be decoded")
         if broken is not None:
             raise broken
+
+    def begin(self) -> None:
+        """Decode up to the first picture, so that its :attr:`size` is known. Iterating gives
+        what came meanwhile, and tells what went wrong."""
+        for _ in range(BEFORE_PICTURES):
+            if self.size is not None or not self._advance():
+                return
+
+    def _advance(self) -> bool:
+        """Decode a packet; False where there is none, or reading failed for good."""
+        if self._broken is None:
+            try:
+                if (packet := next(self._demuxed, None)) is not None:
+                    self._decode(packet)
+                    return True
+            except av.FFmpegError as error:
+                self._broken = BrokenStream(self.time, error.strerror or str(error))
+            except BrokenStream as error:
+                self._broken = error
+        return False
 
     def _packets(self) -> Iterator[Any]:
         while True:
@@ -130,14 +153,15 @@ class Decoder:
         if frames and packet.dts is not None:
             self._failing[stream.index] = 0
         for frame in frames:
+            if self.size is None and stream.type == "video":
+                self.size = upright_size(frame, MAX_PIXELS, self._aspect)
             if stream.type == "video":
-                self._take_picture(frame, stream)
+                self._take_picture(frame)
             else:
                 self._take_sound(frame)
 
-    def _take_picture(self, frame: Any, stream: Any) -> None:
-        interval = 1 / (frame_rate(stream) or 25.0)
-        time = self.clock.place("video", frame.time, interval)
+    def _take_picture(self, frame: Any) -> None:
+        time = self.clock.place("video", frame.time, self._interval)
         self._reached["video"] = max(self._reached["video"], time)
         self.time = max(self.time, time)
         if time >= self._start and (picture := self._pictures.convert(frame, max(time, 0.0))):

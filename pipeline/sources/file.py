@@ -15,7 +15,6 @@ from models.media import Media
 from pipeline.sources.decode import BrokenStream, Decoder
 from pipeline.sources.source import Properties, SourceError
 from pipeline.sources.streams import choose, described
-from pipeline.sources.video import upright_size
 
 CUT_SHORT = 1.0
 """Seconds by which a file may end before its stated duration without being called cut off."""
@@ -32,8 +31,9 @@ class FileSource:
         longest_side: larger pictures are scaled down to this many pixels.
 
     Raises:
-        SourceError: on entering, where the file is missing, a folder, empty, no media or
-            has nothing to decode; on iterating, after all that was good, where it is broken.
+        SourceError: on entering, where the file is missing, a folder, empty, no media, has
+            nothing to decode or cannot begin at ``start``; on iterating, after all that was
+            good, where it is broken.
     """
 
     def __init__(
@@ -51,8 +51,6 @@ class FileSource:
         self._start = max(0.0, start)
         self._longest_side = longest_side
         self._container: Any = None
-        self._video: Any = None
-        self._audio: Any = None
         self._decoder: Decoder | None = None
         self._closed = False
         self._duration: float | None = None
@@ -62,13 +60,25 @@ class FileSource:
         self._container = self._open()
         try:
             chosen = choose(self._container, str(self._path))
-            self._video, self._audio = chosen.video, chosen.audio
-            width, height = self._measure()
+            if self._start:
+                self._seek()
+            self._decoder = decoder = Decoder(
+                self._container,
+                chosen.video,
+                chosen.audio,
+                rate=self._rate,
+                longest_side=self._longest_side,
+                start=self._start,
+                thin=True,
+            )
+            if chosen.video is not None:
+                decoder.begin()  # the first picture knows its rotation
             microseconds = self._container.duration
             if microseconds and microseconds > 0:
                 self._duration = microseconds / 1_000_000
             # Kept, since a source says of itself also what it was when it has been left.
             said = described(chosen, self._path.name, self._duration, live=False)
+            width, height = decoder.size or (said.width, said.height)
             self._properties = replace(said, width=width, height=height)
         except BaseException:
             self._container.close()
@@ -100,20 +110,10 @@ class FileSource:
         return replace(said, remarks=(*said.remarks, left_out))
 
     def __iter__(self) -> Iterator[Media]:
-        if self._container is None:
+        decoder = self._decoder
+        if decoder is None:
             raise SourceError(f"{self._path} is not open yet")
-        self._decoder = decoder = Decoder(
-            self._container,
-            self._video,
-            self._audio,
-            rate=self._rate,
-            longest_side=self._longest_side,
-            start=self._start,
-            thin=True,
-        )
         try:
-            if self._start:
-                self._seek()
             for media in decoder:
                 if self._closed:
                     return
@@ -159,19 +159,6 @@ class FileSource:
             f"{self._path} is not a video or sound file that can be read "
             "(not media, or damaged at its very beginning)"
         )
-
-    def _measure(self) -> tuple[int, int]:
-        """Size of the upright picture: the first frame knows its rotation."""
-        if self._video is None:
-            return 0, 0
-        if self._path.is_file():  # not a pipe, which can be read but once
-            with self._open() as probe:
-                try:
-                    for frame in probe.decode(probe.streams[self._video.index]):
-                        return upright_size(frame, max(frame.width, frame.height) * 10)
-                except (av.FFmpegError, ValueError):
-                    pass  # the damage shows again, with its time, when the file is read
-        return self._video.width, self._video.height
 
     def _seek(self) -> None:
         origin = self._container.start_time or 0

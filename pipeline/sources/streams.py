@@ -62,6 +62,11 @@ def frame_rate(video: Any) -> float:
     return rate if 1 / LONGEST_FRAME <= rate <= MOST_FRAMES else 0.0
 
 
+def aspect(video: Any) -> float:
+    """Width of a pixel of a video stream in its heights, 1 where it does not say."""
+    return float((video is not None and video.sample_aspect_ratio) or 1)
+
+
 def described(chosen: Chosen, name: str, duration: float | None, live: bool) -> Properties:
     """What a source of the ``chosen`` streams says of itself."""
     video = chosen.video
