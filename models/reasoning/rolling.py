@@ -20,8 +20,9 @@ import math
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -119,14 +120,14 @@ class _Buffer:
         self.ends.append(end)
         self.known.append(max(entry.known_at, self.known[-1] if self.known else -math.inf))
 
-    def view(self, as_of: float) -> View:
+    def view(self, as_of: float, more: Mapping[str, Any] | None) -> View:
         count = bisect_right(self.known, as_of)
         spans = []
         start = self.head
         for entry, end in zip(self.entries[:count], self.ends, strict=False):
             spans.append(Span(entry.key, start, end, entry.known_at))
             start = end
-        return View(self.context.fork(start), tuple(spans))
+        return View(self.context.fork(start, more), tuple(spans))
 
 
 class RollingContext:
@@ -247,17 +248,22 @@ class RollingContext:
                 if entry.key == key and entry.full is not None:
                     entry.brief = None if brief is None else _movable(brief)
 
-    def view(self, as_of: float = math.inf) -> View:
+    def view(self, as_of: float = math.inf, more: Mapping[str, Any] | None = None) -> View:
         """The context as it was known at stream time ``as_of``, by default all of it.
 
         It ends before the first passage that was not yet wholly known. Passages that have
         been thinned out are missing also here; nothing later than ``as_of`` ever shows.
-        """
-        return self._buffer.view(as_of)
 
-    def fork(self, as_of: float = math.inf) -> Fork:
-        """A private continuation of the context as it was known at ``as_of``."""
-        return self.view(as_of).fork
+        Args:
+            more: handed to the decoder with each of the fork's passes, as in
+                :meth:`StreamingContext.fork`.
+        """
+        return self._buffer.view(as_of, more)
+
+    def fork(self, as_of: float = math.inf, more: Mapping[str, Any] | None = None) -> Fork:
+        """A private continuation of the context as it was known at ``as_of``; ``more`` as in
+        :meth:`view`."""
+        return self.view(as_of, more).fork
 
     def step(self) -> bool:
         """Do one chunk of the rebuild that is due.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -18,7 +20,6 @@ PROMPT = "{} Answer:"
 """What is put before the decoder for a question; the answer follows after a blank."""
 
 _WAVES = 4
-_IGNORED = -100
 
 
 class Projector(nn.Module):
@@ -66,7 +67,7 @@ class Projector(nn.Module):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Streams of the same length, each with questions that are put one after the other."""
+    """Streams of the same length, each with questions that do not see one another."""
 
     sensed: list[Sensed]
     asked: list[list[Asked]]
@@ -74,6 +75,8 @@ class Batch:
 
 class Arm:
     """A frozen decoder with the new weights of one way to see.
+
+    The decoder may be in bfloat16; the new weights are in float32 always.
 
     Args:
         model: a transformers model; may be shared by arms.
@@ -84,11 +87,17 @@ class Arm:
         self.model = model
         self.tokenizer = tokenizer
         embedding: Tensor = model.get_input_embeddings().weight.detach()
-        self.projector = Projector(embedding.shape[1], float(embedding.square().mean().sqrt()))
+        scale = float(embedding.float().square().mean().sqrt())
+        self.projector = Projector(embedding.shape[1], scale)
         self.hybrid = HybridDecoder(model, layers)
+        for layer in self.hybrid.layers.values():
+            # Half open for every token, so that all learn from the first steps on; the strength
+            # is zero all the same.
+            nn.init.constant_(layer.gate.bias, 0.5)
         model.requires_grad_(False)
         self.weights = nn.ModuleDict({"projector": self.projector, "slow": self.hybrid.weights})
         """All that is trained."""
+        self.weights.float()
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean cross-entropy of the answers' first tokens, over the whole vocabulary."""
@@ -113,8 +122,8 @@ class Arm:
     def likelihood(self, sensed: Sensed, question: str, answer: str) -> float:
         """Mean log-likelihood of an answer's tokens, of any length, to any question."""
         prompt, given = self._ids(PROMPT.format(question)), self._ids(" " + answer)
-        hidden = self._hidden([sensed], torch.tensor([prompt + given]))[0, len(prompt) - 1 : -1]
-        likely = self.model.get_output_embeddings()(hidden).log_softmax(-1)
+        hidden = self._hidden([sensed], [[prompt + given]])[0, len(prompt) - 1 : -1]
+        likely = self.model.get_output_embeddings()(hidden).float().log_softmax(-1)
         return float(likely[range(len(given)), given].mean())
 
     def _ids(self, text: str) -> list[int]:
@@ -124,44 +133,70 @@ class Arm:
     def _logits(
         self, batch: Batch, slow_of: Sequence[Sensed] | None = None
     ) -> tuple[Tensor, Tensor, list[Asked]]:
-        """Where answers begin: logits ``(n, vocabulary)``, the right tokens, the questions."""
-        rows, labels = [], []
-        for questions in batch.asked:
-            row: list[int] = []
-            label: list[int] = []
-            for question in questions:
-                prompt = self._ids(PROMPT.format(question.text))
-                answer = self._ids(" " + question.answer)
-                row += [*prompt, *answer, *self._ids("\n")]
-                label += [_IGNORED] * (len(prompt) - 1) + [answer[0]]
-                label += [_IGNORED] * (len(row) - len(label))
-            rows.append(torch.tensor(row))
-            labels.append(torch.tensor(label))
-        # Padded at the right: attention is causal, so no row sees its padding.
-        ids = nn.utils.rnn.pad_sequence(rows, True)
-        wanted = nn.utils.rnn.pad_sequence(labels, True, _IGNORED)
-        at = wanted != _IGNORED
-        hidden = self._hidden(batch.sensed, ids, slow_of)
-        logits: Tensor = self.model.get_output_embeddings()(hidden[at])
-        return logits, wanted[at], [q for questions in batch.asked for q in questions]
+        """Where answers begin: float32 logits ``(n, vocabulary)``, the right tokens, the
+        questions."""
+        prompts = [[self._ids(PROMPT.format(q.text)) for q in asked] for asked in batch.asked]
+        hidden = self._hidden(batch.sensed, prompts, slow_of)
+        lasts = [accumulate(len(ids) for ids in of_one) for of_one in prompts]
+        ends = [hidden[row, end - 1] for row, of_one in enumerate(lasts) for end in of_one]
+        logits: Tensor = self.model.get_output_embeddings()(torch.stack(ends)).float()
+        flat = [question for asked in batch.asked for question in asked]
+        answers = torch.tensor([self._ids(" " + question.answer)[0] for question in flat])
+        return logits, answers, flat
 
     def _hidden(
-        self, sensed: Sequence[Sensed], ids: Tensor, slow_of: Sequence[Sensed] | None = None
+        self,
+        sensed: Sequence[Sensed],
+        texts: Sequence[Sequence[list[int]]],
+        slow_of: Sequence[Sensed] | None = None,
     ) -> Tensor:
-        """What the decoder makes of text ``ids`` ``(batch, n)`` after the fast tokens."""
-        pictures, sounds = self.projector(sensed)
-        fast = torch.cat([pictures.mean(2), _pairs(sounds)], 1)
-        embeds = torch.cat([fast, self.model.get_input_embeddings()(ids)], 1)
-        more: dict[str, Any] = {}
-        if self.hybrid.layers:
-            seen = pictures if slow_of is None else self.projector(slow_of)[0]
-            text = torch.ones(embeds.shape[:2], dtype=torch.bool)
-            text[:, : fast.shape[1]] = False
-            more["slow"] = self.hybrid.look(seen.flatten(1, 2), text=text)
-        body = self.model.get_decoder()
-        out = body(inputs_embeds=embeds, use_cache=False, **more).last_hidden_state
-        hidden: Tensor = out[:, fast.shape[1] :]
-        return hidden
+        """What the decoder makes of texts after the fast tokens of their streams.
+
+        A stream's texts stand one after the other in its row ``(tokens, size)``, yet each sees
+        the fast tokens and itself alone, and its positions go on from theirs.
+        """
+        with torch.autocast("cpu", torch.bfloat16, self.model.dtype == torch.bfloat16):
+            pictures, sounds = self.projector(sensed)
+            fast = torch.cat([pictures.mean(2), _pairs(sounds)], 1)
+            count = fast.shape[1]
+            words, owner, place = (
+                nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, filler)
+                for rows, filler in (
+                    ([[i for ids in of_one for i in ids] for of_one in texts], 0),
+                    ([[n for n, ids in enumerate(o) for _ in ids] for o in texts], -1),
+                    ([[count + i for ids in o for i in range(len(ids))] for o in texts], count),
+                )
+            )
+            embeds = torch.cat([fast, self.model.get_input_embeddings()(words)], 1)
+            embeds = embeds.to(self.model.dtype)
+            more: dict[str, Any] = {}
+            if self.hybrid.layers:
+                seen = pictures if slow_of is None else self.projector(slow_of)[0]
+                text = torch.ones(embeds.shape[:2], dtype=torch.bool)
+                text[:, :count] = False
+                more["slow"] = self.hybrid.look(seen.flatten(1, 2), text=text)
+            out = self.model.get_decoder()(
+                inputs_embeds=embeds,
+                attention_mask=_branches(owner, count, embeds.dtype),
+                position_ids=torch.cat([torch.arange(count).expand(len(place), -1), place], 1),
+                use_cache=False,
+                **more,
+            )
+            hidden: Tensor = out.last_hidden_state[:, count:]
+            return hidden
+
+
+def _branches(owner: Tensor, shared: int, dtype: torch.dtype) -> Tensor:
+    """What is added to attention scores so that each token sees the ``shared`` first ones and,
+    of those after them, its own text's: ``(batch, 1, n, n)``.
+
+    Args:
+        owner: ``(batch, n - shared)``, the number of each token's text; -1 for padding.
+    """
+    owner = functional.pad(owner, (shared, 0), value=-2)
+    sees = (owner[:, :, None] == owner[:, None]) | (owner == -2)[:, None]
+    sees = sees.tril()
+    return torch.zeros(sees.shape, dtype=dtype).masked_fill(~sees, -math.inf)[:, None]
 
 
 def _pairs(sounds: Tensor) -> Tensor:

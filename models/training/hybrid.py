@@ -16,6 +16,7 @@ import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ class Trainer:
     Args:
         folder: for features, log and state.
         scenes: how many different streams are trained on.
-        steps: at which the learning rate has come down to nothing.
+        steps: how many there are to be. In the last third of them the learning rate comes down
+            to nothing; until then they may be more or fewer when the run goes on.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Trainer:
         if (folder / "state.pt").exists():
             self._resume()
 
-    def batch(self, step: int, streams: int = 4, questions: int = 5) -> Batch:
+    def batch(self, step: int, streams: int = 4, questions: int = 12) -> Batch:
         """What a step is trained on; from the seed and the step alone."""
         chance = np.random.default_rng((self.seed, step))
         seconds = int(chance.integers(4, SECONDS + 1))
@@ -68,17 +70,19 @@ class Trainer:
         asked = []
         for seed in seeds:
             kinds: dict[str, list[Asked]] = defaultdict(list)
-            for question in Scene.of(seed).questions(seconds):
-                kinds[question.kind].append(question)
-            some = chance.permutation(list(kinds)).tolist()[:questions]
-            asked.append([kinds[k][int(chance.integers(len(kinds[k])))] for k in some])
+            every_one = Scene.of(seed).questions(seconds)
+            for place in chance.permutation(len(every_one)).tolist():
+                kinds[every_one[place].kind].append(every_one[place])
+            # One of each kind before the second of any, so that no kind is crowded out.
+            turns = zip_longest(*kinds.values())
+            asked.append([q for turn in turns for q in turn if q is not None][:questions])
         sensed = [self.senses.scene(Scene.of(seed)).until(seconds) for seed in seeds]
         return Batch(sensed, asked)
 
     def step(self) -> dict[str, float]:
         """One step of every arm; its losses."""
         batch = self.batch(self.done)
-        rate = min(1, (self.done + 1) / 20) * 0.5 * (1 + math.cos(math.pi * self.done / self.steps))
+        rate = min(1, (self.done + 1) / 20, 3 * (1 - self.done / self.steps))
         losses = {}
         for name, arm in self.arms.items():
             optimizer = self.optimizers[name]
@@ -109,7 +113,7 @@ class Trainer:
 
     def save(self) -> None:
         state = {
-            "about": {"seed": self.seed, "scenes": self.scenes, "steps": self.steps},
+            "about": {"seed": self.seed, "scenes": self.scenes},
             "done": self.done,
             "weights": {name: arm.weights.state_dict() for name, arm in self.arms.items()},
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
@@ -123,7 +127,7 @@ class Trainer:
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "state.pt", weights_only=True)
-        about = {"seed": self.seed, "scenes": self.scenes, "steps": self.steps}
+        about = {"seed": self.seed, "scenes": self.scenes}
         if state["about"] != about:
             raise SystemExit(
                 f"{self.folder} holds a run with {state['about']}, not {about}: "
@@ -158,11 +162,10 @@ def score(trainer: Trainer, scenes: int) -> dict[str, dict[str, float]]:
         scene, other = (Scene.of(HELD_OUT + (number + n) % scenes) for n in (0, 1))
         asked = scene.questions(seconds)
         sensed = trainer.senses.scene(scene).until(seconds)
-        rows = Batch([sensed] * len(asked), [[question] for question in asked])
-        elsewhere = [trainer.senses.scene(other).until(seconds)] * len(asked)
-        hybrid = trainer.arms["hybrid"]
-        given = {name: arm.choose(rows) for name, arm in trainer.arms.items()}
-        given["swapped"] = hybrid.choose(rows, elsewhere)
+        batch = Batch([sensed], [asked])
+        elsewhere = [trainer.senses.scene(other).until(seconds)]
+        given = {name: arm.choose(batch) for name, arm in trainer.arms.items()}
+        given["swapped"] = trainer.arms["hybrid"].choose(batch, elsewhere)
         given["prior"] = [
             max(question.options, key=prior[question.kind].__getitem__) for question in asked
         ]
@@ -204,6 +207,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(given.threads)
     given.out.mkdir(parents=True, exist_ok=True)
     model, tokenizer = load(given.home)
+    # Twice as fast in bfloat16 and more; and in PyTorch's fused attention the way back takes
+    # several times as long as in plain products, at lengths like these.
+    model = model.bfloat16()
+    model.set_attn_implementation("eager")
     trainer = Trainer(given.out, model, tokenizer, given.seed, given.scenes, given.steps)
     if given.score:
         print(json.dumps({"step": trainer.done} | score(trainer, given.score), indent=1))

@@ -88,13 +88,16 @@ class SlowAttention(nn.Module):
             return found
         gate: Tensor = self.gate(found.flatten(2)).tanh() * self.strength.tanh()  # (batch, n, 1)
         if look.text is None:
-            return found + gate[..., None] * _see(query, parts, look.present, scale)
+            seen = gate[..., None] * _see(query, parts, look.present, scale)
+            return found + seen.to(found.dtype)
         gate = gate * look.text[..., None]
         columns = look.text.any(0).nonzero().flatten()
         if not len(columns):
             return found
         seen = _see(query[:, :, columns], parts, look.present, scale)
-        return found.index_add(1, columns, gate[:, columns, :, None] * seen)
+        seen = gate[:, columns, :, None] * seen
+        # The new weights may be in float32 where the decoder's are not.
+        return found.index_add(1, columns, seen.to(found.dtype))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,9 +12,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from models.reasoning.context import Fork, StreamingContext
+from models.reasoning.gate import PriorityGate
 from models.reasoning.hybrid import decoder
 from models.reasoning.hybrid.decoder import HybridDecoder, every
 from models.reasoning.hybrid.slow_keys import SlowKeys
+from models.reasoning.rolling import RollingContext
 from tests.models.reasoning.test_context import FAMILIES, numbers, one_thread, tiny  # noqa: F401
 
 SIZE = 48
@@ -246,6 +248,44 @@ def test_fork_of_a_streaming_context_gives_what_a_plain_pass_gives(model: Any) -
     assert torch.allclose(got, expected, atol=TOLERANCE)
     plain = context.fork().append(question, all_logits=True)
     assert torch.equal(plain, asked(context, keys, []).append(question, all_logits=True))
+
+
+def test_fork_of_a_rolling_context_looks_too_also_when_rebuilt(llama: Any) -> None:
+    hybrid = opened(llama)
+    keys = kept(hybrid, [6, 4])
+    question = numbers(5, 2)
+    gate = PriorityGate(patience=0.0)
+    context = RollingContext(lambda: StreamingContext(llama, 40, gate=gate), [3, 1], shrink_to=0.4)
+    passages = [numbers(8, seed) for seed in range(10, 16)]
+    for place, passage in enumerate(passages):
+        context.append(passage, passage[:2], known_at=float(place))
+    assert context.rebuilds
+    spans = context.view().spans
+    past = [3, 1]
+    for span in spans:
+        past += passages[span.key][: span.stop - span.start]
+    expected = offline(llama, hybrid, past, question, features(1, 10))
+    fork = context.fork(more={"slow": keys.look()})
+    assert torch.allclose(fork.append(question, all_logits=True), expected, atol=TOLERANCE)
+    blind = context.fork().append(question, all_logits=True)
+    assert not torch.allclose(blind, expected, atol=0.01)
+
+
+def test_new_weights_in_float32_work_on_a_decoder_in_bfloat16() -> None:
+    halved = tiny("llama").bfloat16()
+    hybrid = opened(halved)
+    hybrid.weights.float()
+    hybrid.train_new_weights_only()
+    text = torch.ones(2, 5).bool()
+    for told in (None, text):
+        hybrid.weights.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            look = hybrid.look(features(2, 7), text=told)
+            logits = halved(ids(2, 5), slow=look, use_cache=False).logits
+        logits.float().logsumexp(-1).sum().backward()
+        assert logits.dtype == torch.bfloat16
+        assert all(w.grad is not None and w.grad.any() for w in hybrid.weights.parameters())
+        assert all(w.dtype == torch.float32 for w in hybrid.weights.parameters())
 
 
 def test_generated_and_scored_tokens_look_too(model: Any) -> None:

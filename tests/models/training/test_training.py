@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from models.media import SAMPLE_RATE
 from models.training import features
 from models.training import hybrid as training
+from models.training.arms import Batch
 from models.training.features import CHANNELS, GRID, Sensed, Senses, spectrum
 from models.training.hybrid import HELD_OUT, Trainer, score
 from models.training.scenes import SECONDS, Scene
@@ -134,13 +135,44 @@ def test_only_the_hybrid_sees_slow_tokens(tmp_path: Path, model: Any) -> None:
     batch = made.batch(0)
     others = made.batch(1).sensed
     seconds = min(len(s.sounds) for s in [*batch.sensed, *others])
-    batch = training.Batch([s.until(seconds) for s in batch.sensed], batch.asked)
+    batch = Batch([s.until(seconds) for s in batch.sensed], batch.asked)
     others = [s.until(seconds) for s in others]
     differ = {}
     for name, arm in made.arms.items():
         own, swapped = (arm._logits(batch, slow)[0] for slow in (None, others))
         differ[name] = not torch.allclose(own, swapped, atol=1e-4)
     assert differ == {"hybrid": True, "fast": False}
+
+
+def test_questions_of_a_stream_do_not_see_one_another(tmp_path: Path, model: Any) -> None:
+    arm = trainer(tmp_path, model).arms["hybrid"]
+    arm.hybrid.layers[0].strength.data.fill_(2.0)
+    scenes = [Scene.of(seed) for seed in (1, 2)]
+    sensed = [Made(tmp_path).scene(scene) for scene in scenes]
+    asked = [scene.questions(SECONDS)[:count] for scene, count in zip(scenes, (5, 3), strict=True)]
+    with torch.no_grad():
+        together, answers, flat = arm._logits(Batch(sensed, asked))
+        alone = [
+            arm._logits(Batch([one], [[question]]))
+            for one, questions in zip(sensed, asked, strict=True)
+            for question in questions
+        ]
+    assert torch.allclose(together, torch.cat([logits for logits, *_ in alone]), atol=1e-4)
+    assert answers.tolist() == [int(answer) for _, answer, _ in alone]
+    assert flat == [*asked[0], *asked[1]]
+
+
+def test_a_decoder_in_bfloat16_gives_nearly_the_same_loss(tmp_path: Path, model: Any) -> None:
+    made = trainer(tmp_path, model)
+    batch = made.batch(0)
+    exact = {name: float(arm.loss(batch).detach()) for name, arm in made.arms.items()}
+    model.bfloat16()
+    for name, arm in made.arms.items():
+        loss = arm.loss(batch)
+        assert float(loss.detach()) == pytest.approx(exact[name], rel=0.01)
+        torch.autograd.backward(loss)
+        assert {w.dtype for w in arm.weights.parameters()} == {torch.float32}
+    assert all(w.grad is None for w in model.parameters())
 
 
 def test_the_loss_falls(tmp_path: Path, model: Any) -> None:
@@ -170,7 +202,7 @@ def test_likelihood_of_an_answer_is_that_of_its_tokens(tmp_path: Path, model: An
     sensed = Made(tmp_path).scene(Scene.of(1))
     row = arm._ids("What? Answer: red blue")
     with torch.no_grad():
-        hidden = arm._hidden([sensed], torch.tensor([row]))[0]
+        hidden = arm._hidden([sensed], [[row]])[0]
     likely = model.lm_head(hidden).log_softmax(-1)
     expected = float(likely[-3, row[-2]] + likely[-2, row[-1]]) / 2
     assert arm.likelihood(sensed, "What?", "red blue") == pytest.approx(expected, abs=1e-5)
