@@ -104,16 +104,22 @@ class Perception:
         """The utterance that the end of the sound, or a gap in it, cuts off."""
         return self._transcribe(self._voice.finish())
 
-    def said_so_far(self, now: float) -> Utterance | None:
-        """Speech that is still going on, as far as it has been heard at stream time ``now``.
+    @property
+    def speech_so_far(self) -> Speech | None:
+        """The speech that is still going on, as sound."""
+        return self._voice.so_far()
 
-        It takes the recogniser about as long as the finished utterance will.
+    def understand(self, speech: Speech, now: float) -> Utterance | None:
+        """What :attr:`speech_so_far` of stream time ``now`` says. From any thread, also while
+        the stream is fed: it takes the recogniser about as long as the finished utterance will.
         """
-        speech = self._voice.so_far()
-        if speech is None:
+        try:
+            transcript = self._senses.hearing.transcribe(speech)
+        except Exception:  # told, and kept as a gap, when the finished utterance fails as well
             return None
-        heard = self._transcribe([speech])
-        return replace(heard[0], end=min(heard[0].end, now)) if heard else None
+        if transcript is None:
+            return None
+        return replace(_utterance(transcript), end=min(transcript.end, now))
 
     def see(self, frame: Frame, new_scene: bool = False, reading: bool = True) -> Sight:
         """What ``frame`` shows. Text is reported when it changes and every :data:`REMIND`

@@ -345,7 +345,10 @@ class Session:
     def _present(self) -> tuple[float, list[Watched]]:
         """Stream time now, and the stretches not sealed yet, between two pieces of media."""
         with self._turn:
-            return self._now, [each for lane in self._lanes for each in lane.watcher.so_far()]
+            now = self._now
+            present = [(lane.watcher, lane.watcher.so_far()) for lane in self._lanes]
+        # Half a sentence may take a second to understand: watching goes on meanwhile.
+        return now, [each for watcher, so_far in present for each in watcher.heard_out(so_far)]
 
     def _passage(self, segment: Segment, watched: Watched | None = None) -> Passage:
         if watched is None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from memory.memory import Memory
 from memory.segment import Gap, Observation, SceneChange, Segment
 from models.media import SAMPLE_RATE, AudioChunk, Break, Frame, Media, within
+from models.speech.voice import Speech
 from pipeline.events import Remark
 from pipeline.gaze import GazeWatcher
 from pipeline.keeper import Keeper
@@ -55,6 +56,22 @@ class Watched:
     segment: Segment
     pictures: tuple[Frame, ...]
     sound: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What memory does not hold yet at stream ``time``.
+
+    Attributes:
+        held: sealed and not on disk yet, oldest first.
+        unsealed: the stretch that is still open.
+        speech: what is being said, not in ``unsealed`` yet.
+    """
+
+    time: float
+    held: tuple[Watched, ...]
+    unsealed: Watched | None = None
+    speech: Speech | None = None
 
 
 class Watcher:
@@ -155,20 +172,26 @@ class Watcher:
         sealed += self._keep(self._segmenter.finish(self.now))
         return sealed + [self._with_sound(each) for each in self.keeper.finish()]
 
-    def so_far(self) -> list[Watched]:
-        """What memory does not hold yet, oldest first; last the stretch that is not sealed,
-        with the speech that is still going on."""
-        held = [Watched(each.segment, (), None) for each in self.keeper.held[-SHOWN:]]
+    def so_far(self) -> SoFar:
+        """What memory does not hold yet."""
+        held = tuple(Watched(each.segment, (), None) for each in self.keeper.held[-SHOWN:])
         sealed = self._segmenter.open_segment(self.now)
         if sealed is None:
-            return held
-        watched = self._with_sound(sealed)
-        speech = self._perception.said_so_far(self.now)
-        if speech is None:
-            return [*held, watched]
-        observations = (*watched.segment.observations, speech)
-        segment = replace(watched.segment, observations=observations)
-        return [*held, replace(watched, segment=segment)]
+            return SoFar(self.now, held)
+        return SoFar(self.now, held, self._with_sound(sealed), self._perception.speech_so_far)
+
+    def heard_out(self, so_far: SoFar) -> list[Watched]:
+        """What :meth:`so_far` gave, oldest first, with the words of the speech that was still
+        going on. From any thread, also while the stream is watched."""
+        unsealed, speech = so_far.unsealed, so_far.speech
+        if unsealed is None:
+            return list(so_far.held)
+        said = None if speech is None else self._perception.understand(speech, so_far.time)
+        if said is not None:
+            segment = unsealed.segment
+            segment = replace(segment, observations=(*segment.observations, said))
+            unsealed = replace(unsealed, segment=segment)
+        return [*so_far.held, unsealed]
 
     def _take_frame(self, frame: Frame) -> list[Watched]:
         self.offered += 1

@@ -19,9 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.media import SAMPLE_RATE
 from models.speech.voice import Speech
 
 BEAM = 5
+TOKENS_A_SECOND, TOKENS_AT_LEAST, TOKENS_AT_MOST = 12.0, 20, 440
+"""More than anybody says, punctuation and time marks counted: where whisper gets there it is in a
+loop, which is ended, and nothing was made out."""
+
 LEAST_LOGPROB = -1.0
 MOST_NO_SPEECH = 0.6
 MOST_COMPRESSION = 2.4
@@ -98,6 +103,7 @@ class SpeechRecogniser:
         """The words of ``speech``, or None where nothing in it can be made out."""
         if not len(speech.samples):
             return None
+        most = TOKENS_AT_LEAST + round(TOKENS_A_SECOND * len(speech.samples) / SAMPLE_RATE)
         with self._lock:
             segments, _ = self._model.transcribe(
                 _loud(speech.samples),
@@ -107,8 +113,12 @@ class SpeechRecogniser:
                 condition_on_previous_text=False,
                 word_timestamps=True,
                 no_speech_threshold=None,
+                max_new_tokens=min(most, TOKENS_AT_MOST),
             )
-            kept = [segment for segment in segments if _intelligible(segment)]
+            found = list(segments)
+        if sum(len(segment.tokens) for segment in found) >= most:
+            return None
+        kept = [segment for segment in found if _intelligible(segment)]
         text = _ASIDE.sub("", " ".join(segment.text.strip() for segment in kept))
         text = " ".join(text.split())
         if not any(character.isalnum() for character in text) or _repeats(text):

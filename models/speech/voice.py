@@ -108,17 +108,17 @@ class VoiceActivity:
     def finish(self) -> list[Speech]:
         """What is still open: the stream ended or jumped here."""
         speech = self.so_far()
-        long_enough = len(self._frames) - PAD - self._quiet >= BRIEFEST
         self._reset()
         self._fed_to = None
-        if speech is None or not long_enough:
+        if speech is None:
             return []
         self._silent_since = speech.end
         return [speech]
 
     def so_far(self) -> Speech | None:
-        """The open speech up to the last sample fed, or None in silence. It stays open."""
-        if self._start is None:
+        """The open speech up to the last sample fed, or None in silence and where it is too
+        brief yet to be words. It stays open."""
+        if self._start is None or len(self._frames) - PAD - self._quiet < BRIEFEST:
             return None
         return Speech(self._start, np.concatenate([*self._frames, self._rest]))
 

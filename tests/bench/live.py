@@ -4,7 +4,8 @@ and what is dropped while an answer is made.
     python -m tests.bench.live [SESSIONS ...]
 
 Sends the sample clip as a browser's camera and microphone would, at its own pace, to so many
-sessions at once (by default 1, then 3) on the embedded engine, and asks each at three moments.
+sessions at once (by default 1, then 3) on the embedded engine, and asks at ten moments, one
+session after the other.
 """
 
 from __future__ import annotations
@@ -34,10 +35,19 @@ from pipeline.quality import Quality
 from pipeline.sources import open_source
 
 QUESTIONS = {
+    5.0: "How many photographs are there?",
+    11.0: "What can be seen now?",
     17.0: "What is the cat called?",
+    22.0: "What was said about the cat?",
+    28.0: "What is written on the screen?",
     34.0: "What does the coffee cost?",
+    39.0: "Who is the astronaut?",
+    44.0: "What did she do in 1995?",
+    50.0: "What colour is the ball?",
     55.0: "Where does the rocket lift off?",
 }
+"""Some in the middle of a sentence, some in silence."""
+
 QUIET = 3.0
 """Seconds after the clip in which what was said last may still arrive."""
 
@@ -106,14 +116,20 @@ def counts(room: Room, sent: list[int]) -> tuple[int, int, int]:
     return sent[0], status.dropped + room.camera.dropped, status.sampled
 
 
-def follow(room: Room, pieces: Sequence[Piece], told: Figures, lock: threading.Lock) -> None:
-    """Follow one room as the page does, and ask it."""
+def follow(
+    room: Room,
+    pieces: Sequence[Piece],
+    questions: dict[float, str],
+    told: Figures,
+    lock: threading.Lock,
+) -> None:
+    """Follow one room as the page does, and ask it ``questions``, each at its second."""
     room.look()
     assert room.camera is not None
     sent = [0]
     sender = threading.Thread(target=send, args=(room, pieces, sent))
     sender.start()
-    seen, waiting, asking = 0, dict(QUESTIONS), []
+    seen, waiting, asking = 0, dict(questions), []
     end = max(due(*piece) for piece in pieces) + QUIET
     while room.camera.now < end:
         for event in room.session.events(seen, timeout=0.05):
@@ -164,13 +180,17 @@ def ask(room: Room, question: str, sent: list[int], told: Figures, lock: threadi
 
 def measure(engine: Engine, pieces: Sequence[Piece], count: int) -> None:
     told, lock = Figures(), threading.Lock()
+    asked = list(QUESTIONS.items())
     with (
         tempfile.TemporaryDirectory() as folder,
         Rooms(shared(engine), Path(folder), most=count) as rooms,
     ):
         threads = [
-            threading.Thread(target=follow, args=(room, pieces, told, lock))
-            for room in [rooms.open(Wanted("camera", "", "sample")) for _ in range(count)]
+            threading.Thread(target=follow, args=(room, pieces, questions, told, lock))
+            for room, questions in [
+                (rooms.open(Wanted("camera", "", "sample")), dict(asked[number::count]))
+                for number in range(count)
+            ]
         ]
         for thread in threads:
             thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from memory.memory import Memory
 from memory.segment import Note, Segment
 from models.media import AudioChunk, Frame, Media
 from models.reasoning.reasoner import ReasonerError
+from models.speech.recogniser import Transcript
+from models.speech.voice import Speech
 from pipeline.answer import AskError
 from pipeline.events import Remark
 from pipeline.recollection import Recollection
 from pipeline.session import Session, resume_at
 from pipeline.sources import SourceError, open_source
-from tests.pipeline.fakes import Echo, Scripted, engine, frames, hashed, silence
+from tests.pipeline.fakes import Ears, Echo, Scripted, engine, frames, hashed, silence
 
 
 def merged(*kinds: list[Media]) -> list[Media]:
@@ -178,6 +181,48 @@ def test_watching_goes_on_while_an_answer_is_made() -> None:
         hold.set()
         thread.join(10)
         assert latest(echo) == 5.0  # and the answer knows only what it was asked on
+
+
+class Slow(Ears):
+    """Takes as long to understand as ``hold`` says."""
+
+    def __init__(self, hold: threading.Event) -> None:
+        self.hold = hold
+        self.listening = threading.Event()
+        self.waited_in_vain = False
+
+    def transcribe(self, speech: Speech) -> Transcript | None:
+        self.listening.set()
+        self.waited_in_vain = not self.hold.wait(10)
+        return super().transcribe(speech)
+
+
+def test_watching_goes_on_while_half_a_sentence_is_understood_for_a_question(
+    sample: Path,
+) -> None:
+    hold, echo = threading.Event(), Echo()
+    slow = Slow(hold)
+    fake = engine(echo)
+    fake = replace(fake, senses=replace(fake.senses, hearing=slow))
+    with open_source(str(sample), rate=1) as source:
+        first = itertools.takewhile(lambda media: media.time < 7, source)
+        chunks: list[Media] = [media for media in first if isinstance(media, AudioChunk)]
+    answers: list[str] = []
+    with (
+        Memory.open(None, hashed) as memory,
+        Session(Scripted(merged(frames(7), chunks)), fake, memory, stepped=True) as session,
+    ):
+        session.watch_until(3.0)  # in the middle of the narrator's first sentence
+        thread = threading.Thread(target=lambda: answers.append("".join(session.ask("What?"))))
+        thread.start()
+        assert slow.listening.wait(10)
+        session.watch_until(5.0)
+        assert not slow.waited_in_vain  # as it would if understanding held watching up
+        hold.set()
+        thread.join(10)
+    said = [line.text for p in echo.asked[-1].passages for line in p.lines if line.kind == "heard"]
+    assert said and latest(echo) == pytest.approx(3.0, abs=0.01)
+    assert answers
 
 
 def test_a_cancelled_answer_ends_at_its_next_token() -> None:

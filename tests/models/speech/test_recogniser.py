@@ -7,9 +7,12 @@ import re
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.media import SAMPLE_RATE
 from models.speech.recogniser import SpeechError, SpeechRecogniser, Transcript, _repeats
@@ -68,6 +71,34 @@ def test_noise_tones_and_silence_give_no_words(recogniser: SpeechRecogniser) -> 
     noise = np.random.default_rng(1).normal(0, 0.1, len(time))
     for sound in (chord, noise, np.zeros(len(time)), np.zeros(0)):
         assert recogniser.transcribe(Speech(0.0, np.float32(sound))) is None
+
+
+def test_a_loop_ends_where_nobody_could_have_said_so_much_and_gives_no_words(
+    recogniser: SpeechRecogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Looping:
+        """Gives one good word as often as it may."""
+
+        most: ClassVar[list[int]] = []
+
+        def transcribe(self, samples: NDArray[np.float32], **asked: Any) -> Any:
+            self.most.append(asked["max_new_tokens"])
+            word = SimpleNamespace(start=0.0, end=0.3, word="again", probability=0.9)
+            said = SimpleNamespace(
+                tokens=[1] * self.most[-1],
+                text="again and so on",
+                words=[word],
+                avg_logprob=-0.1,
+                compression_ratio=1.0,
+                no_speech_prob=0.0,
+            )
+            return iter([said]), None
+
+    monkeypatch.setattr(recogniser, "_model", Looping())
+    for seconds in (0.5, 15):
+        sound = np.ones(round(seconds * SAMPLE_RATE), np.float32)
+        assert recogniser.transcribe(Speech(0.0, sound)) is None
+    assert Looping.most == [26, 200]
 
 
 def test_same_sound_gives_same_words_from_several_threads(
