@@ -1,0 +1,144 @@
+"""How what any timeline holds is asked for; training and held-out wordings differ in part."""
+
+from __future__ import annotations
+
+_BOTH: dict[str, tuple[str, ...]] = {
+    "what now": (
+        "What can be seen right now?",
+        "What is shown at the moment?",
+        "Which object is in the picture right now?",
+    ),
+    "what at": (
+        "What was seen at {t}?",
+        "Which object was in the picture at {t}?",
+        "What is shown at {t}?",
+    ),
+    "when seen first": ("When was the {x} first seen?", "When did the {x} first appear?"),
+    "when seen last": ("When was the {x} last seen?", "When did the {x} appear for the last time?"),
+    "when said first": (
+        "When was the {x} first mentioned?",
+        "When did they first speak of the {x}?",
+    ),
+    "when said last": ("When was the {x} last mentioned?",),
+    "when read": ('When was "{x}" on the screen?', 'At what time was "{x}" shown?'),
+    "when done": ("When did this happen: {x}?", "At what time was there {x}?"),
+    "how often seen": ("How many times was the {x} seen?", "How often did the {x} appear so far?"),
+    "how often said": ('How many times did somebody say "{x}"?', 'How often was "{x}" said?'),
+    "how often looked": ("How many times did I look at the {x}?",),
+    "how many faces": ("How many faces are in the picture at {t}?",),
+    "order seen": ("Which was seen first, the {x} or the {y}?",),
+    "order said": (
+        "Which was mentioned first, the {x} or the {y}?",
+        "What came up first, the {x} or the {y}?",
+    ),
+    "order done": ("Which came first, {x} or {y}?", "What happened earlier, {x} or {y}?"),
+    "after done": ("What happened right after {x}?", "What came next after {x}?"),
+    "before done": ("What happened just before {x}?", "What came right before {x}?"),
+    "first done": ("What was done first?", "What happened first?"),
+    "last done": ("What was done last?", "What has just happened?"),
+    "first seen": ("What was the first thing seen?",),
+    "last seen": ("What was the last thing seen?",),
+    "done at": ("What happened at {t}?", "What is being done at {t}?"),
+    "who said": ('Who said "{x}"?', "Who spoke about the {y}?"),
+    "said about": ("What was said about the {x}?", "What did they say about the {x}?"),
+    "text at": ("Which text was on the screen at {t}?", "What was written in the picture at {t}?"),
+    "text now": ("What is written on the screen right now?",),
+    "while said": (
+        "What was seen while they spoke of the {x}?",
+        "What was in the picture when the {x} was mentioned?",
+    ),
+    "source": ('How was "{x}" told?',),
+    "seen": ("Was {a} seen?", "Has {a} been in the picture?", "Did you see {a}?"),
+    "mentioned": ("Was the {x} mentioned?", "Did anyone mention the {x}?"),
+    "written": ('Was "{x}" on the screen?', 'Was the text "{x}" shown?'),
+    "appeared": ("Has {a} appeared yet?", "Have you seen {a} yet?"),
+    "appeared now": (
+        "When {a} appears, say so. Is it time?",
+        "Tell me when you see {a}. Is it time now?",
+    ),
+    "done now": ("Tell me when this has happened: {x}. Is it time now?",),
+    "colour of": ("What colour was the {x}?",),
+    "where seen": ("Where was the {x} bought?",),
+    "moves": ("Which way does the {x} thing move?", "In which direction does something {x} move?"),
+    "mover": ("What colour is the thing that moves?", "What colour is the thing that is moving?"),
+    "looked at": ("What did I look at at {t}?", "What was I looking at at {t}?"),
+    "looked now": ("What am I looking at right now?", "What did I look at last?"),
+    "looked when": ("When did I look at the {x}?",),
+    "looked": ("Did I look at the {x}?",),
+    "looked colour": ("What colour was the {x} that I looked at?",),
+    "about": (
+        "What is this about?",
+        "What is the recording about?",
+        "Which option sums it up best?",
+    ),
+    "subjects": ("What was talked about?", "What is this about?", "Sum up what was talked about."),
+    "away": ("Was the stream interrupted?", "Was anything of the stream missed?"),
+    "away when": ("When was the stream away?",),
+    "now": ("{q} Answer for right now.",),
+}
+
+_TRAINED: dict[str, tuple[str, ...]] = {
+    "what now": ("What do you see now?",),
+    "when seen first": ("When did you first see the {x}?",),
+    "when said first": ("At which time did the {x} come up first?",),
+    "how often seen": ("In how many moments was there a view of the {x}?",),
+    "order done": ("Which of the two was first: {x} or {y}?",),
+    "after done": ("And what was next, after {x}?",),
+    "who said": ("Which person talked about the {y}?",),
+    "said about": ("What do we know about the {x}?",),
+    "text at": ("What could be read at {t}?",),
+    "seen": ("Is there {a} anywhere?",),
+    "appeared": ("Did {a} come into view yet?",),
+    "appeared now": ('Say "now" as soon as there is {a}. Should you say it?',),
+    "source": ('In which way did "{x}" come up?',),
+    "about": ("What kind of recording is this?",),
+    "looked at": ("Where did my eyes rest at {t}?",),
+}
+
+_HELD_OUT: dict[str, tuple[str, ...]] = {
+    "what now": ("What is currently visible?",),
+    "what at": ("What showed up at {t}?",),
+    "when seen first": ("When does the {x} come into view for the first time?",),
+    "when said first": ("At what point is the {x} brought up for the first time?",),
+    "how often seen": ("Count the moments in which the {x} was visible.",),
+    "how often said": ('Count how many times "{x}" was called out.',),
+    "order done": ("What took place earlier: {x} or {y}?",),
+    "after done": ("Which event followed {x}?",),
+    "before done": ("Which event came before {x}?",),
+    "who said": ("By whom was the {y} discussed?",),
+    "said about": ("Tell me what I missed about the {x}.",),
+    "text at": ("Which words were displayed at {t}?",),
+    "seen": ("Could {a} be spotted at any point?",),
+    "mentioned": ("Did the {x} come up in conversation?",),
+    "appeared": ("Did {a} turn up so far?",),
+    "appeared now": ("Let me know once {a} turns up. Has the moment come?",),
+    "source": ('Was "{x}" spoken or written?',),
+    "about": ("Which description fits the whole video?",),
+    "subjects": ("Which topics came up?",),
+    "looked at": ("What was my gaze on at {t}?",),
+}
+
+
+def _joined(own: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {key: (*texts, *own.get(key, ())) for key, texts in _BOTH.items()}
+
+
+WORDINGS = {"trained": _joined(_TRAINED), "held_out": _joined(_HELD_OUT)}
+"""By side and by what is asked: the wordings; ``{x}``, ``{y}``, ``{a}`` (with an article) and
+``{t}`` (a time) are gaps."""
+
+CHAT = {
+    "trained": (
+        "All right.", "Let us go on.", "Well, there we are.", "Okay, so.", "Give me a second.",
+        "You know how it is.", "Anyway, where were we?", "I am not sure about that, to be honest.",
+        "Just a moment, please.", "That is nice.", "Yes, yes, of course.", "Thanks for waiting.",
+        "What a day, really.", "We have plenty of time.", "Can everybody hear me?",
+        "Hm, let me think.",
+    ),
+    "held_out": (
+        "Right then.", "Moving along now.", "So far, so good.", "Bear with me, please.",
+        "I was about to say that.", "It is what it is.", "Now, what else was there?",
+        "Oh, I nearly forgot.", "Is this thing on?", "Fair enough.", "Nobody told me, I swear.",
+    ),
+}  # fmt: skip
+"""Talk that says nothing, by side."""
