@@ -14,7 +14,7 @@ import argparse
 import json
 import math
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -28,12 +28,11 @@ from models.reasoning.hybrid.decoder import every
 from models.reasoning.smollm2 import load
 from models.training.arms import Arm, Batch
 from models.training.features import Senses
+from models.training.measure import ARMS, score, table
 from models.training.scenes import SECONDS, Asked, Scene
 
 HELD_OUT = 1_000_000
 """Seeds from here on are for measuring only."""
-
-ARMS = ("hybrid", "fast")
 
 
 class Trainer:
@@ -149,50 +148,6 @@ def _optimizer(arm: Arm) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=0.0)
 
 
-def score(trainer: Trainer, scenes: int) -> dict[str, dict[str, float]]:
-    """Share of right answers by kind on held-out scenes, every question by itself.
-
-    Beside the arms: ``swapped`` is the hybrid that looks into another scene's slow tokens,
-    ``prior`` always gives the answer that is the most frequent in training, ``chance`` guesses.
-    """
-    prior = _prior(trainer)
-    right: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for number in range(scenes):
-        seconds = 4 + number % (SECONDS - 3)
-        scene, other = (Scene.of(HELD_OUT + (number + n) % scenes) for n in (0, 1))
-        asked = scene.questions(seconds)
-        sensed = trainer.senses.scene(scene).until(seconds)
-        batch = Batch([sensed], [asked])
-        elsewhere = [trainer.senses.scene(other).until(seconds)]
-        given = {name: arm.choose(batch) for name, arm in trainer.arms.items()}
-        given["swapped"] = trainer.arms["hybrid"].choose(batch, elsewhere)
-        given["prior"] = [
-            max(question.options, key=prior[question.kind].__getitem__) for question in asked
-        ]
-        for place, question in enumerate(asked):
-            for kind in (question.kind, "all"):
-                right["n"][kind] += 1
-                right["chance"][kind] += 1 / len(question.options)
-                for name, answers in given.items():
-                    right[name][kind] += answers[place] == question.answer
-    kinds = [*sorted(set(right["n"]) - {"all"}), "all"]
-    return {
-        kind: {
-            name: count[kind] if name == "n" else count[kind] / right["n"][kind]
-            for name, count in right.items()
-        }
-        for kind in kinds
-    }
-
-
-def _prior(trainer: Trainer) -> dict[str, Counter[str]]:
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for seed in range(trainer.scenes):
-        for question in Scene.of(seed).questions(4 + seed % (SECONDS - 3)):
-            counts[question.kind][question.answer] += 1
-    return counts
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
@@ -213,7 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model.set_attn_implementation("eager")
     trainer = Trainer(given.out, model, tokenizer, given.seed, given.scenes, given.steps)
     if given.score:
-        print(json.dumps({"step": trainer.done} | score(trainer, given.score), indent=1))
+        numbers = range(HELD_OUT, HELD_OUT + given.score)
+        print(f"{trainer.done} steps, {given.score} held-out scenes\n")
+        print(table(score(trainer.arms, trainer.senses, numbers, range(trainer.scenes))))
     else:
         trainer.run(given.minutes)
 

@@ -17,7 +17,8 @@ from models.training import features
 from models.training import hybrid as training
 from models.training.arms import Batch
 from models.training.features import CHANNELS, GRID, Sensed, Senses, spectrum
-from models.training.hybrid import HELD_OUT, Trainer, score
+from models.training.hybrid import HELD_OUT, Trainer
+from models.training.measure import score, table, wilson
 from models.training.scenes import SECONDS, Scene
 from tests.models.reasoning.test_context import one_thread, tiny  # noqa: F401
 
@@ -189,12 +190,38 @@ def test_scores_are_of_scenes_that_were_not_trained_on(tmp_path: Path, model: An
         made.batch(step)
     assert max(made.senses.seeds) < 8
     made.senses.seeds.clear()
-    found = score(made, scenes=4)
+    found = score(made.arms, made.senses, range(HELD_OUT, HELD_OUT + 4), range(8))
     assert min(made.senses.seeds) >= HELD_OUT
-    assert set(found["all"]) == {"n", "chance", "hybrid", "fast", "swapped", "prior"}
-    assert found["all"]["n"] == sum(row["n"] for kind, row in found.items() if kind != "all")
-    assert all(0 <= v <= 1 for row in found.values() for k, v in row.items() if k != "n")
-    assert found["count"]["chance"] == 0.25
+    total = found["all"]
+    for name in ("n", "prior", "blind", "hybrid", "fast", "swapped", "only hybrid", "only fast"):
+        of_kinds = sum(row.get(name, 0) for kind, row in found.items() if kind != "all")
+        assert total.get(name, 0) == of_kinds <= total["n"]
+    differ = total.get("hybrid", 0) - total.get("fast", 0)
+    assert differ == total.get("only hybrid", 0) - total.get("only fast", 0)
+    assert found["count"]["chance"] == found["count"]["n"] / 4
+    rows = table(found).splitlines()
+    assert [row.split(" | ")[0] for row in rows[2:-2]] == [f"| {kind}" for kind in found]
+
+
+def test_the_blind_know_what_is_asked_in_which_words() -> None:
+    class Deaf:
+        def choose(self, batch: Batch, slow_of: Any = None) -> list[str]:
+            return [question.options[0] for question in batch.asked[0]]
+
+    arms: Any = {"hybrid": Deaf(), "fast": Deaf()}
+    senses: Any = Made(Path())
+    seeds = range(4)
+    found = score(arms, senses, seeds, seeds)["all"]
+    assert found["blind"] > found["prior"] > found["chance"]
+    assert found["hybrid"] == found["fast"] == found["swapped"]
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [(0, 10, 0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1)],
+)
+def test_interval_of_a_share(right: int, n: int, low: float, high: float) -> None:
+    assert wilson(right, n) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_likelihood_of_an_answer_is_that_of_its_tokens(tmp_path: Path, model: Any) -> None:
