@@ -283,6 +283,23 @@ def _count(
         tally.guessed += guessed
 
 
+OPENING = 20
+"""Tokens of a reply that are compared with the plain model's."""
+
+
+@torch.inference_mode()
+def chatting(model: Any, reader: Reader, chats: Sequence[tuple[str, str]]) -> tuple[float, float]:
+    """How well ``model`` foretells what the plain one says to ordinary requests: the perplexity of
+    its replies, and the share of replies whose first :data:`OPENING` tokens it would give."""
+    lost, tokens, same = 0.0, 0, 0
+    for each in chats:
+        logits, wanted, _ = branches.answer_logits(model, reader.chats([each]))
+        lost += float(torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum"))
+        tokens += len(wanted)
+        same += bool((logits.argmax(-1) == wanted)[:OPENING].all())
+    return math.exp(lost / tokens), same / len(chats)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
@@ -298,6 +315,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     model, tokenizer = load(given.home)
     reader = Reader(tokenizer)
+    chats = chat.Chats.of(given.out / "chat.json", given.home)
     if given.score:
         if not given.plain:
             adapter.merge(model, given.out / "mind.safetensors", NAME)
@@ -305,10 +323,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model.set_attn_implementation(branches.NAME)
         domains = TRAINED if given.trained else HELD_OUT
         show(score(model, reader, [made(MEASURED + n, domains) for n in range(given.score)]))
+        perplexity, same = chatting(model, reader, chats.measured)
+        print(
+            f"ordinary requests: perplexity {perplexity:.2f} of what the plain model says, ", end=""
+        )
+        print(f"{same:.0%} of {len(chats.measured)} begin with the same {OPENING} tokens")
         return
-    chats = chat.Chats.of(given.out / "chat.json", given.home).trained
     model = model.to(torch.bfloat16)
-    Trainer(given.out, model, reader, given.seed, given.minutes, chats).run()
+    Trainer(given.out, model, reader, given.seed, given.minutes, chats.trained).run()
 
 
 def show(scores: Scores) -> None:

@@ -153,3 +153,20 @@ def test_scores_count_what_is_right_and_what_is_made_up(
     assert scores.free["who"].right == scores.free["unanswerable"].right == knows
     assert (scores.denied.asked, scores.denied.right) == (1, int(knows))
     assert (scores.missed.asked, scores.missed.right) == (1, 0)
+
+
+def test_a_model_that_says_what_it_said_before_has_lost_nothing(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sure(model: Any, tree: Tree) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        wanted = torch.tensor([i for b in tree.branches for i in b.ids[-b.answer :]])
+        likely = torch.nn.functional.one_hot(wanted, VOCABULARY) * 99.0
+        if tree.branches[0].ids[-2] == Words().encode(" another.")[0]:
+            likely[-2] = 0.0
+        return likely, wanted, torch.zeros(len(wanted), dtype=torch.long)
+
+    monkeypatch.setattr(branches, "answer_logits", sure)
+    said = ("Say hello.", "Hello.")
+    assert mind.chatting(None, reader, [said]) == (pytest.approx(1.0), 1.0)
+    perplexity, same = mind.chatting(None, reader, [said, ("Say it.", "In another.")])
+    assert perplexity > 1.5 and same == 0.5
