@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,14 +46,14 @@ class Sampler:
         self._tokens = 0.0
         self._slot: int | None = None
         self._time = -math.inf
-        self._previous: NDArray[np.int16] | None = None
-        self._taken: NDArray[np.int16] | None = None
+        self._previous: NDArray[np.uint8] | None = None
+        self._taken: NDArray[np.uint8] | None = None
         self.score = 0.0
         self.change_score = 0.0
 
     def offer(self, frame: Frame) -> bool:
         """True where ``frame`` should be looked at."""
-        luma = frame.gray(*SIZE).astype(np.int16)
+        luma = frame.gray(*SIZE)
         self._compare(luma)
         capacity = max(1.0, self._extra) if self._extra else 0.0
         if math.isfinite(self._time):
@@ -74,7 +75,7 @@ class Sampler:
         self._taken = luma
         return True
 
-    def _compare(self, luma: NDArray[np.int16]) -> None:
+    def _compare(self, luma: NDArray[np.uint8]) -> None:
         if self._previous is None:
             self.score = self.change_score = 0.0
         else:
@@ -84,5 +85,5 @@ class Sampler:
         self._previous = luma
 
 
-def _diff(a: NDArray[np.int16], b: NDArray[np.int16]) -> float:
-    return float(np.abs(a - b).mean()) / 255.0
+def _diff(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    return cv2.norm(a, b, cv2.NORM_L1) / (255.0 * a.size)

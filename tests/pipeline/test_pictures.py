@@ -42,7 +42,7 @@ def scene(width: int, height: int) -> np.ndarray[Any, Any]:
     image[: height // 2, : width // 3] = (250, 240, 10)
     image[height // 3 :, width // 2 :] = (200, 30, 60)
     cv2.circle(image, (width // 3, height // 2), height // 4, (255, 255, 255), -1)
-    noise = np.random.default_rng(0).integers(0, 256, (height // 4, width // 4, 3))
+    noise = np.random.default_rng(0).integers(80, 176, (height // 4, width // 4, 3))
     image[-(height // 4) :, : width // 4] = noise
     return image
 
