@@ -61,7 +61,7 @@ class Trainer:
         if (folder / "state.pt").exists():
             self._resume()
 
-    def batch(self, step: int, streams: int = 4, questions: int = 12) -> Batch:
+    def batch(self, step: int, streams: int = 6, questions: int = 8) -> Batch:
         """What a step is trained on; from the seed and the step alone."""
         chance = np.random.default_rng((self.seed, step))
         seconds = int(chance.integers(4, SECONDS + 1))

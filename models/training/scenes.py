@@ -156,7 +156,7 @@ class Scene:
                     pair = sorted((one.shape, other.shape), key=lambda s: (len(s), s))
                     text = f"Which came first, the {pair[0]} or the {pair[1]}?"
                     asked.append(Asked("order", text, one.shape, tuple(pair)))
-        asked += self._yes_or_no(known, now)
+        asked += self._yes_or_no(known, now, np.random.default_rng((self.seed, seconds)))
         if self.row is not None:
             shape, _, count = self.row
             text = f"How many {PLURALS.get(shape, shape + 's')} are in the row?"
@@ -167,21 +167,21 @@ class Scene:
         asked.append(Asked("sound", "What sound is heard?", name, (*SOUNDS, "silence")))
         return asked
 
-    def _yes_or_no(self, known: list[Thing], now: int) -> list[Asked]:
-        """As many that are answered by yes as by no."""
+    def _yes_or_no(self, known: list[Thing], now: int, chance: np.random.Generator) -> list[Asked]:
+        """As many that are answered by yes as by no, whatever they ask for."""
         shown = {t.shape for t in self.things} | ({self.row[0]} if self.row else set())
         absent = [shape for shape in SHAPES if shape not in shown]
         worn = {t.colour for t in self.things}
+        unworn = chance.permutation([c for c in COLOURS if c not in worn]).tolist()
         asked = []
-        for place, thing in enumerate(known):
-            other = [colour for colour in COLOURS if colour not in worn][place]
+        for thing, other in zip(known, unworn, strict=False):
             for colour, come in ((thing.colour, "yes"), (other, "no")):
                 article = "an" if colour == "orange" else "a"
                 text = f"Has {article} {colour} {thing.shape} come yet?"
                 asked.append(Asked("proactive", text, come, ("yes", "no")))
         there = [t.shape for t in known if t.seen(now)]
         gone = [t.shape for t in self.things if not t.seen(now)]
-        for one, other in zip(there, [*gone, *absent], strict=False):
+        for one, other in zip(there, chance.permutation([*gone, *absent]).tolist(), strict=False):
             asked.append(Asked("present", f"Is the {one} there now?", "yes", ("yes", "no")))
             asked.append(Asked("present", f"Is the {other} there now?", "no", ("yes", "no")))
         return asked

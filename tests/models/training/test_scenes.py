@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 import cv2
 import numpy as np
@@ -123,3 +123,19 @@ def test_answers_are_of_what_was_known_by_then(seconds: int) -> None:
     }
     for kind in ("present", "proactive"):
         assert answers[kind, "yes"] == answers[kind, "no"]
+
+
+def test_the_words_of_a_question_do_not_tell_whether_it_is_answered_by_yes() -> None:
+    words: dict[str, Counter[str]] = defaultdict(Counter)
+    right = Counter[str]()
+    for seed in range(600):
+        for question in Scene.of(seed).questions(4 + seed % 5):
+            if question.options == ("yes", "no"):
+                if seed < 400:
+                    words[question.text][question.answer] += 1
+                elif question.text in words:
+                    guess = words[question.text].most_common(1)[0][0]
+                    right[question.kind, guess == question.answer] += 1
+    for kind in ("present", "proactive"):
+        share = right[kind, True] / (right[kind, True] + right[kind, False])
+        assert 0.4 < share < 0.6, kind
