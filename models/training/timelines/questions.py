@@ -9,8 +9,10 @@ from random import Random
 from models.reasoning.prompt import NOT_SEEN
 from models.training.scenes import Asked
 from models.training.timelines.domains import Event, Fact, State, domains
-from models.training.timelines.story import Slots, Story, Told, filled, kind_of, words
-from models.training.timelines.values import article, in_words
+from models.training.timelines.noise import LOOKED
+from models.training.timelines.story import WAYS, Slots, Story, Told, filled, kind_of, words
+from models.training.timelines.values import ONES, article, in_words
+from models.training.timelines.wordings import BY_WORD
 
 YES_NO = ("yes", "no")
 CHOSEN = 0.54
@@ -49,7 +51,9 @@ def asked(story: Story, count: int) -> list[tuple[Asked, tuple[int, ...]]]:
     kinds: dict[str, int] = {}
     for maker in story.chance.choices(_MAKERS, _WEIGHTS, k=count * 5):
         draft = maker(story)
-        if draft is None or draft.text in found or kinds.get(draft.kind, 0) >= 2:
+        if draft is None or draft.text in found:
+            continue
+        if kinds.get(draft.kind, 0) >= (3 if draft.kind == "unanswerable" else 2):
             continue
         kinds[draft.kind] = kinds.get(draft.kind, 0) + 1
         found[draft.text] = _finished(story, draft), tuple(sorted(set(draft.places)))
@@ -70,7 +74,9 @@ def _finished(story: Story, draft: Draft) -> Asked:
         options = list(draft.fixed)
     else:
         most = chance.choice((2, 3, 4, 4, 4, 5))
-        wrong = [one for one in dict.fromkeys(draft.wrong) if one != draft.shown][: most - 1]
+        others = {one.lower(): one for one in reversed(draft.wrong)}
+        others.pop(draft.shown.lower(), None)
+        wrong = list(reversed(others.values()))[: most - 1]
         if draft.shown != NOT_SEEN and chance.random() < 0.22:
             wrong[-1:] = [NOT_SEEN]
         options = [draft.shown, *wrong]
@@ -128,8 +134,11 @@ def _fact(story: Story) -> Draft | None:
     one = story.chance.choice(story.facts)
     assert isinstance(one.of, Fact)
     text = filled(story.chance.choice(one.of.asked), one.slots, True)
-    if one.place == len(story.lines) - 1 and story.chance.random() < 0.3 and text.endswith("?"):
+    how = story.chance.random()
+    if one.place == len(story.lines) - 1 and how < 0.3:
         text = f"Right now, {text[:1].lower()}{text[1:]}"
+    elif how > 0.85 and not one.of.written:
+        text = text.removesuffix("?") + story.chance.choice(BY_WORD[story.side])
     return Draft(one.of.kind, text, one.said, one.shown, _others(story, one), [one.place])
 
 
@@ -176,6 +185,13 @@ def _about(one: Told) -> str:
     return filled(one.of.about, one.slots, True).removeprefix("the ")
 
 
+def _the(subject: str) -> str:
+    """``subject`` with the article that it needs: "the soup", but "King Street", "room four"."""
+    last = subject.rpartition(" ")[2]
+    named = subject[:1].isupper() or subject.startswith("the ") or last in ONES or len(last) == 1
+    return subject if named else f"the {subject}"
+
+
 def _subjects(story: Story) -> dict[str, list[int]]:
     """What facts are about, with the passages that speak of it."""
     found = {}
@@ -215,7 +231,8 @@ def _when_any(story: Story) -> Draft | None:
         subject = chance.choice(list(subjects))
         first = chance.random() < 0.7
         key = "when said first" if first else "when said last"
-        return _when(story, key, subjects[subject][0 if first else -1], x=subject)
+        place = subjects[subject][0 if first else -1]
+        return _when(story, key, place, x=_the(subject))
     if how < 0.8 and story.events:
         one = chance.choice(story.events)
         return _when(story, "when done", one.place, x=one.shown)
@@ -264,16 +281,17 @@ def _how_often(story: Story) -> Draft | None:
     for one in story.looks:
         looked.setdefault(one.thing, []).append(one.place)
     sorts += [("how often looked", thing, places) for thing, places in looked.items()]
+    sorts = [one for one in sorts if 1 <= len(one[2]) <= 5]
     if not sorts:
         return None
-    key, what, places = chance.choice(sorts)
-    if not 1 <= len(places) <= 6:
-        return None
-    lowest = max(1, len(places) - chance.randint(0, 3))
-    near = [in_words(n) for n in range(lowest, lowest + 4) if n != len(places)]
-    chance.shuffle(near)
-    answer = in_words(len(places))
-    return Draft("how many", story.wording(key, x=what), answer, answer, near, places, timed=False)
+    count = chance.choice(sorted({len(places) for _, _, places in sorts}))
+    key, what, places = chance.choice([one for one in sorts if len(one[2]) == count])
+    others = [n for n in range(1, 6) if n != count]
+    chance.shuffle(others)
+    as_told: Callable[[int], str] = str if chance.random() < 0.4 else in_words
+    text, shown = story.wording(key, x=what), as_told(count)
+    wrong = [as_told(n) for n in others]
+    return Draft("how many", text, in_words(count), shown, wrong, places, timed=False)
 
 
 def _order(story: Story) -> Draft | None:
@@ -284,7 +302,7 @@ def _order(story: Story) -> Draft | None:
         sorts.append(("order seen", "the ", {t: places[0] for t, places in story.seen.items()}))
     subjects = _subjects(story)
     if len(subjects) > 1:
-        sorts.append(("order said", "the ", {s: places[0] for s, places in subjects.items()}))
+        sorts.append(("order said", "", {_the(s): places[0] for s, places in subjects.items()}))
     if len(story.events) > 1:
         sorts.append(("order done", "", {one.shown: one.place for one in story.events}))
     if not sorts:
@@ -369,7 +387,7 @@ def _who_said(story: Story) -> Draft | None:
     about = _about(one)
     if any(_about(t) == about for t in story.facts if t.speaker != one.speaker):
         return None
-    text = story.wording("who said", x=one.text.rstrip("."), y=about)
+    text = story.wording("who said", x=one.text.rstrip("."), y=_the(about))
     held = story.values.get("person", {})
     present = [t.speaker for t in named if t.speaker != one.speaker]
     present += [name for name in held if name != one.speaker]
@@ -397,7 +415,7 @@ def _said_about(story: Story) -> Draft | None:
         wrong.append(_sentence(one, slots))
     right = _sentence(one, one.slots)
     wrong = [text for text in wrong if text != right]
-    text = story.wording("said about", x=about)
+    text = story.wording("said about", x=_the(about))
     return Draft("said about", text, one.text.rstrip("."), right, wrong, [one.place])
 
 
@@ -453,10 +471,63 @@ def _state(story: Story) -> Draft | None:
         text = filled(chance.choice(state.still), one.slots, True)
         return _decided(story, "is it still", text, so, [turns[-1].place])
     text = filled(chance.choice(wordings), one.slots, True)
-    present = [t.shown for t in turns if t is not one]
+    every = [t for others in story.states if others[0].of is state for t in others]
+    present = [t.shown for t in every if t.shown != one.shown]
     absent = [story.value(state.gap).shown for _ in range(5)]
     wrong = _mixed(story, present, [a for a in absent if a != one.shown])
     return Draft(kind, text, one.said, one.shown, wrong, [one.place])
+
+
+def _in_view(story: Story) -> Draft | None:
+    last, so = len(story.lines) - 1, story.chance.random() < 0.5
+    things = [thing for thing, places in story.seen.items() if (places[-1] == last) == so]
+    if not things or (not so and story.chance.random() < 0.65):
+        return None
+    thing = story.chance.choice(things)
+    places = [story.seen[thing][-1]]
+    return _decided(story, "is it still", story.wording("in view", x=thing), so, places)
+
+
+def _scene(story: Story) -> Draft | None:
+    """A thing in view and what was spoken of meanwhile, against other such pairs."""
+    chance = story.chance
+    subjects = {s: places[0] for s, places in _subjects(story).items() if len(places) == 1}
+    fits = [(s, p, _things_at(story, p)) for s, p in subjects.items() if _things_at(story, p)]
+    if not fits or len(subjects) < 2 or len(story.seen) < 2:
+        return None
+    subject, place, there = chance.choice(fits)
+    right = f"{article(there[0])}, and talk of {_the(subject)}"
+    wrong = []
+    for thing in story.seen:
+        for other, at in subjects.items():
+            if at not in story.seen[thing]:
+                wrong.append(f"{article(thing)}, and talk of {_the(other)}")
+    if not wrong:
+        return None
+    chance.shuffle(wrong)
+    text = story.wording("scene")
+    return Draft("scene", text, right, right, wrong, [place], chosen=True)
+
+
+def _sequence(story: Story) -> Draft | None:
+    """What happened one after the other."""
+    if len(story.events) < 3:
+        return None
+    chance = story.chance
+    begin = chance.randint(0, len(story.events) - 3)
+    some = story.events[begin : begin + 3]
+    if begin or len(story.events) > 3:
+        some = story.events[:3] if chance.random() < 0.5 else some
+    order = [one.shown for one in some]
+    wrong = []
+    for _ in range(8):
+        other = chance.sample(order, 3)
+        if other != order:
+            wrong.append(", then ".join(other))
+    right = ", then ".join(order)
+    text = story.wording("sequence")
+    places = [one.place for one in some]
+    return Draft("sequence", text, right, right, wrong, places, timed=False, chosen=True)
 
 
 def _seen_yes_no(story: Story) -> Draft | None:
@@ -470,6 +541,19 @@ def _seen_yes_no(story: Story) -> Draft | None:
         thing = chance.choice(things)
         places = story.seen[thing][:1] if so else []
         return _decided(story, "yes or no", story.wording("seen", a=article(thing)), so, places)
+    if chance.random() < 0.25:
+        signs = [one for one in story.facts if isinstance(one.of, Fact) and one.of.written]
+        if not signs:
+            return None
+        one = chance.choice(signs)
+        sign, places = one.text, [one.place]
+        if not so:
+            slots = {name: story.value(name) for name in one.slots}
+            sign, places = filled(one.made, slots, True), []
+            sign = sign.upper() if one.text.isupper() else sign
+            if story.places(sign):
+                return None
+        return _decided(story, "yes or no", story.wording("written", x=sign), so, places)
     subjects = _subjects(story)
     if not subjects:
         return None
@@ -482,13 +566,21 @@ def _seen_yes_no(story: Story) -> Draft | None:
         subject, places = chance.choice(story.domain.own[chance.choice(own)]), []
         if story.places(subject):
             return None
-    return _decided(story, "yes or no", story.wording("mentioned", x=subject), so, places)
+    return _decided(story, "yes or no", story.wording("mentioned", x=_the(subject)), so, places)
 
 
 def _proactive(story: Story) -> Draft | None:
     chance = story.chance
     so = chance.random() < 0.5
     kind = "proactive"
+    if chance.random() < 0.2 and story.domain.own.get("shout"):
+        shouts = [s.rstrip("!?.") for s in story.domain.own["shout"]]
+        fits = [shout for shout in shouts if bool(story.places(shout)) == so]
+        if not fits:
+            return None
+        shout = chance.choice(fits)
+        text = story.wording("said yet", x=shout)
+        return _decided(story, kind, text, so, story.places(shout)[:1], ("yes", "not yet"))
     if chance.random() < 0.5 and story.events:
         if so:
             one = chance.choice(story.events)
@@ -613,7 +705,7 @@ def _while(story: Story) -> Draft | None:
     if not fits:
         return None
     subject, place, thing = story.chance.choice(fits)
-    text = story.wording("while said", x=subject)
+    text = story.wording("while said", x=_the(subject))
     present = [article(t) for t in story.seen if t != thing]
     absent = [article(t) for t in _unseen(story)]
     right = article(thing)
@@ -630,9 +722,13 @@ def _source(story: Story) -> Draft | None:
     chance = story.chance
     if not story.facts:
         return None
-    one = chance.choice(story.facts)
+    way = chance.randrange(3)
+    fits = [t for t in story.facts if isinstance(t.of, Fact) and t.of.written == (way == 1)]
+    if not fits or (way == 0 and chance.random() < 0.4):
+        return None
+    one = chance.choice(fits)
     assert isinstance(one.of, Fact)
-    if chance.random() < 0.3:
+    if way == 2:
         names = [piece for piece, gap in one.of.answer if gap]
         what = story.value(names[0]).shown
         if story.places(what):
@@ -656,17 +752,19 @@ def _source(story: Story) -> Draft | None:
 
 
 def _look(story: Story) -> Draft | None:
-    if story.mover is None:
+    """Of something that moves: which way, and what colour it has."""
+    if not story.movers:
         return None
     chance = story.chance
-    place, colour, way = story.mover
+    place, colour, way = chance.choice(story.movers)
     if chance.random() < 0.5:
-        wrong = [w for w in ("to the left", "to the right", "up", "down") if w != way]
-        chance.shuffle(wrong)
+        present = [w for _, _, w in story.movers if w != way]
+        wrong = _mixed(story, present, [w for w in WAYS if w not in (way, *present)])
         return Draft("attribute", story.wording("moves", x=colour), way, way, wrong, [place])
-    wrong = [c for c in ("red", "blue", "green", "white", "black", "yellow", "grey") if c != colour]
-    chance.shuffle(wrong)
-    return Draft("attribute", story.wording("mover"), colour, colour, wrong, [place])
+    there = [c for c in LOOKED if c != colour and story.places(c)]
+    elsewhere = [c for c in LOOKED if c != colour and c not in there]
+    wrong = _mixed(story, there, elsewhere)
+    return Draft("attribute", story.wording("mover", x=way), colour, colour, wrong, [place])
 
 
 def _about_all(story: Story) -> Draft | None:
@@ -701,7 +799,7 @@ def _away(story: Story) -> Draft | None:
 _WEIGHED: dict[Maker, float] = {
     _fact: 5, _fact_yes_no: 1.6, _when_any: 2, _what: 1.5, _how_often: 2, _order: 1.6,
     _next: 1.4, _first_or_last: 1.2, _action: 1, _who_said: 1.6, _said_about: 1, _text: 1.5,
-    _state: 3, _seen_yes_no: 1.2, _proactive: 1.6, _unanswerable: 4, _gaze: 2.5, _while: 1.5,
-    _source: 1, _look: 1.5, _about_all: 0.8, _away: 0.6,
+    _state: 4, _seen_yes_no: 1.2, _proactive: 1.6, _unanswerable: 4.5, _gaze: 5, _while: 1.5,
+    _source: 1, _look: 1.5, _in_view: 0.8, _scene: 1, _sequence: 1.2, _about_all: 0.8, _away: 0.6,
 }  # fmt: skip
 _MAKERS, _WEIGHTS = tuple(_WEIGHED), tuple(_WEIGHED.values())

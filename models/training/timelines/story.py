@@ -6,7 +6,8 @@ with the noise that a recogniser, a reader and a classifier make (:mod:`.noise`)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from random import Random
 
@@ -15,7 +16,7 @@ from models.reasoning.reasoner import Line, Passage
 from models.training.timelines.domains import Domain, Event, Fact, State, Template
 from models.training.timelines.noise import LOOKED, WRONG_LABELS, look, spoken, unmarked, written
 from models.training.timelines.values import COLOURS, HELD_OUT, TRAINED, Pools, Value, value
-from models.training.timelines.wordings import CHAT, WORDINGS
+from models.training.timelines.wordings import CHAT, ENDS, STARTS, WORDINGS
 
 Slots = dict[str, Value]
 
@@ -77,7 +78,7 @@ class Story:
     seen: dict[str, list[int]] = field(default_factory=dict)
     shouts: dict[str, list[int]] = field(default_factory=dict)
     looks: list[Looked] = field(default_factory=list)
-    mover: tuple[int, str, str] | None = None
+    movers: list[tuple[int, str, str]] = field(default_factory=list)
     gap: int | None = None
     values: dict[str, dict[str, Value]] = field(default_factory=dict)
     """By kind of gap, values that the timeline holds, by how they are shown."""
@@ -109,7 +110,8 @@ def kind_of(gap: str) -> str:
     return gap.rstrip("0123456789")
 
 
-_LENGTHS = (5, 6, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 14, 15, 16, 18, 20, 24, 30, 40)
+WAYS = ("to the left", "to the right", "up", "down")
+_LENGTHS = (5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 12, 13, 14, 16, 20, 28, 40)
 _REASONS = (
     "the source was away: it broke (Connection timed out)",
     "the source was away: it ended",
@@ -174,8 +176,12 @@ def _planned(story: Story, most: int) -> list[list[tuple[Fact | Event | State, S
     groups: list[list[tuple[Fact | Event | State, Slots, Value]]] = []
     room = most - 1
     if domain.states and chance.random() < 0.45:
-        groups.append(_turns(story, chance.choice(domain.states), chance.choice((2, 2, 3))))
+        state = chance.choice(domain.states)
+        groups.append(_turns(story, state, chance.choice((2, 2, 3)), ()))
         room -= len(groups[-1])
+        if room > 2 and chance.random() < 0.6:
+            groups.append(_turns(story, state, 2, groups[-1][0][1].values()))
+            room -= len(groups[-1])
     if domain.events and chance.random() < 0.6:
         groups.append(_happenings(story, min(room, chance.choice((2, 3, 3, 4)))))
         room -= len(groups[-1])
@@ -230,10 +236,12 @@ def _siblings(
 
 
 def _turns(
-    story: Story, state: State, count: int
+    story: Story, state: State, count: int, taken: Collection[Value]
 ) -> list[tuple[Fact | Event | State, Slots, Value]]:
-    """One thing that is a new way each time."""
+    """One thing, none of the ``taken``, that is a new way each time."""
     slots = _slots(story, state)
+    if any(slots[name] in taken for name in state.subject):
+        return []
     group: list[tuple[Fact | Event | State, Slots, Value]] = []
     gone: set[str] = set()
     for _ in range(count * 4):
@@ -287,6 +295,22 @@ def _tell(story: Story, groups: list[list[tuple[Fact | Event | State, Slots, Val
         if len(turns) > 1:
             story.states.append(turns)
     story.events.sort(key=lambda one: one.place)
+    if chance.random() < 0.35:
+        _join(story)
+
+
+def _join(story: Story) -> None:
+    """Let somebody say two things in one breath."""
+    spoken_of = [one for one in story.facts if isinstance(one.of, Fact) and not one.of.written]
+    for one, other in zip(spoken_of[::2], spoken_of[1::2], strict=False):
+        if one.of is other.of or other.speaker:
+            continue
+        for lines, told_there in ((story.lines[other.place], other), (story.lines[one.place], one)):
+            place = next(n for n, line in enumerate(lines) if line.text == told_there.text)
+            line = lines.pop(place)
+        text = f"{one.text} {other.text}"
+        story.lines[one.place].append(replace(line, text=text))
+        other.place, other.speaker = one.place, one.speaker
 
 
 def _worded(
@@ -300,7 +324,11 @@ def _worded(
 ) -> Told:
     chance = story.chance
     made = chance.choice(of.said)
-    pieces = [(slots[piece].said if gap else piece, gap) for piece, gap in made]
+    if isinstance(of, Fact) and of.written:
+        pieces = [(slots[piece].shown if gap else piece, gap) for piece, gap in made]
+    else:
+        pieces = [(slots[piece].said if gap else piece, gap) for piece, gap in made]
+        pieces = _around(story, pieces)
     start, end = story.starts[place], story.starts[place + 1]
     at = chance.uniform(start, (start + end) / 2)
     if isinstance(of, Fact):
@@ -312,15 +340,29 @@ def _worded(
     if isinstance(of, Fact) and of.written:
         upper = chance.random() < 0.6
         text = written(pieces, chance, upper, errors * 2)
-        said = said.upper() if upper else said
+        said = shown.upper() if upper else shown
         story.lines[place].append(Line(start, start, "read", text))
-        if chance.random() < 0.2 and len(text) < 24:
-            story.lines[place].append(Line(end, end, "read", text))
+        if chance.random() < 0.2 and place + 2 < len(story.starts):
+            story.lines[place + 1].append(Line(end, end, "read", text))
     else:
         text = spoken(pieces, chance, raw, errors)
         said = unmarked(said) if raw and not isinstance(of, Event) else said
         story.lines[place].append(Line(at, end - 0.2, "heard", text))
     return Told(of, slots, place, text, said, shown, made)
+
+
+def _around(story: Story, pieces: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """Let a sentence begin or go on as people speak."""
+    chance = story.chance
+    if chance.random() < 0.25:
+        first, gap = pieces[0]
+        start = chance.choice(STARTS[story.side])
+        if not gap and not start.endswith(". ") and not first.startswith("I "):
+            first = first[:1].lower() + first[1:]
+        pieces = [(start, False), (first, gap), *pieces[1:]]
+    if chance.random() < 0.12:
+        pieces = [*pieces, (chance.choice(ENDS[story.side]), False)]
+    return pieces
 
 
 def _named(story: Story, one: Told, speaker: str, raw: bool) -> None:
@@ -351,7 +393,7 @@ def _chat(story: Story) -> None:
 def _shout(story: Story) -> None:
     """The same few words, once to four times."""
     if story.chance.random() < 0.35 and (own := story.domain.own.get("shout")):
-        count = min(story.chance.choice((1, 2, 2, 3, 4)), len(story.lines))
+        count = min(story.chance.choice((1, 2, 3, 4, 5)), len(story.lines))
         shout = story.chance.choice(own)
         places = sorted(story.chance.sample(range(len(story.lines)), count))
         story.shouts[shout] = places
@@ -370,11 +412,13 @@ def _look(story: Story) -> None:
             start = story.starts[place]
             lines.append(Line(start, start, "look", looked))
     if chance.random() < 0.3:
-        place, colour = chance.randrange(len(story.lines)), chance.choice(LOOKED)
-        way = chance.choice(("to the left", "to the right", "up", "down"))
-        story.mover = place, colour, way
-        at = story.starts[place] + 1
-        story.lines[place].append(Line(at, at, "look", f"something {colour} moves {way}"))
+        count = min(chance.choice((1, 2)), len(story.lines))
+        places = sorted(chance.sample(range(len(story.lines)), count))
+        colours, ways = chance.sample(LOOKED, count), chance.sample(WAYS, count)
+        for place, colour, way in zip(places, colours, ways, strict=True):
+            story.movers.append((place, colour, way))
+            at = story.starts[place] + 1
+            story.lines[place].append(Line(at, at, "look", f"something {colour} moves {way}"))
 
 
 def _see(story: Story) -> None:
@@ -383,7 +427,7 @@ def _see(story: Story) -> None:
     count = len(story.lines)
     things = story.domain.own["things"]
     for thing in chance.sample(things, min(len(things), chance.choice((0, 2, 3, 3, 4)), count)):
-        times = min(count, chance.choice((1, 1, 1, 2, 2, 3, 4)))
+        times = min(count, chance.choice((1, 1, 2, 2, 3, 4, 5)))
         begin = chance.randint(0, count - times)
         together = range(begin, begin + times)
         apart = sorted(chance.sample(range(count), times))

@@ -16,20 +16,19 @@ _BOTH: dict[str, tuple[str, ...]] = {
     "when seen first": ("When was the {x} first seen?", "When did the {x} first appear?"),
     "when seen last": ("When was the {x} last seen?", "When did the {x} appear for the last time?"),
     "when said first": (
-        "When was the {x} first mentioned?",
-        "When did they first speak of the {x}?",
+        "When was {x} first mentioned?",
+        "When did they first speak of {x}?",
     ),
-    "when said last": ("When was the {x} last mentioned?",),
+    "when said last": ("When was {x} last mentioned?",),
     "when read": ('When was "{x}" on the screen?', 'At what time was "{x}" shown?'),
     "when done": ("When did this happen: {x}?", "At what time was there {x}?"),
     "how often seen": ("How many times was the {x} seen?", "How often did the {x} appear so far?"),
     "how often said": ('How many times did somebody say "{x}"?', 'How often was "{x}" said?'),
     "how often looked": ("How many times did I look at the {x}?",),
-    "how many faces": ("How many faces are in the picture at {t}?",),
     "order seen": ("Which was seen first, the {x} or the {y}?",),
     "order said": (
-        "Which was mentioned first, the {x} or the {y}?",
-        "What came up first, the {x} or the {y}?",
+        "Which was mentioned first, {x} or {y}?",
+        "What came up first, {x} or {y}?",
     ),
     "order done": ("Which came first, {x} or {y}?", "What happened earlier, {x} or {y}?"),
     "after done": ("What happened right after {x}?", "What came next after {x}?"),
@@ -39,18 +38,26 @@ _BOTH: dict[str, tuple[str, ...]] = {
     "first seen": ("What was the first thing seen?",),
     "last seen": ("What was the last thing seen?",),
     "done at": ("What happened at {t}?", "What is being done at {t}?"),
-    "who said": ('Who said "{x}"?', "Who spoke about the {y}?"),
-    "said about": ("What was said about the {x}?", "What did they say about the {x}?"),
+    "who said": ('Who said "{x}"?', "Who spoke about {y}?"),
+    "said about": ("What was said about {x}?", "What did they say about {x}?"),
     "text at": ("Which text was on the screen at {t}?", "What was written in the picture at {t}?"),
     "text now": ("What is written on the screen right now?",),
     "while said": (
-        "What was seen while they spoke of the {x}?",
-        "What was in the picture when the {x} was mentioned?",
+        "What was seen while they spoke of {x}?",
+        "What was in the picture when {x} was mentioned?",
     ),
     "source": ('How was "{x}" told?',),
     "seen": ("Was {a} seen?", "Has {a} been in the picture?", "Did you see {a}?"),
-    "mentioned": ("Was the {x} mentioned?", "Did anyone mention the {x}?"),
+    "mentioned": ("Was {x} mentioned?", "Did anyone mention {x}?"),
     "written": ('Was "{x}" on the screen?', 'Was the text "{x}" shown?'),
+    "said yet": ('Has anybody said "{x}" yet?', 'Did anyone call out "{x}" yet?'),
+    "in view": ("Is the {x} still in view?", "Can the {x} still be seen right now?"),
+    "scene": (
+        "Which scene was there?",
+        "Which description matches both the picture and the words?",
+        "What was seen and heard together?",
+    ),
+    "sequence": ("What happened, in order?", "What has happened so far, in order?"),
     "appeared": ("Has {a} appeared yet?", "Have you seen {a} yet?"),
     "appeared now": (
         "When {a} appears, say so. Is it time?",
@@ -58,9 +65,8 @@ _BOTH: dict[str, tuple[str, ...]] = {
     ),
     "done now": ("Tell me when this has happened: {x}. Is it time now?",),
     "colour of": ("What colour was the {x}?",),
-    "where seen": ("Where was the {x} bought?",),
     "moves": ("Which way does the {x} thing move?", "In which direction does something {x} move?"),
-    "mover": ("What colour is the thing that moves?", "What colour is the thing that is moving?"),
+    "mover": ("What colour is the thing that moves {x}?", "What colour is it that moves {x}?"),
     "looked at": ("What did I look at at {t}?", "What was I looking at at {t}?"),
     "looked now": ("What am I looking at right now?", "What did I look at last?"),
     "looked when": ("When did I look at the {x}?",),
@@ -74,22 +80,23 @@ _BOTH: dict[str, tuple[str, ...]] = {
     "subjects": ("What was talked about?", "What is this about?", "Sum up what was talked about."),
     "away": ("Was the stream interrupted?", "Was anything of the stream missed?"),
     "away when": ("When was the stream away?",),
-    "now": ("{q} Answer for right now.",),
 }
 
 _TRAINED: dict[str, tuple[str, ...]] = {
     "what now": ("What do you see now?",),
     "when seen first": ("When did you first see the {x}?",),
-    "when said first": ("At which time did the {x} come up first?",),
+    "when said first": ("At which time did {x} come up first?",),
     "how often seen": ("In how many moments was there a view of the {x}?",),
     "order done": ("Which of the two was first: {x} or {y}?",),
     "after done": ("And what was next, after {x}?",),
-    "who said": ("Which person talked about the {y}?",),
-    "said about": ("What do we know about the {x}?",),
+    "who said": ("Which person talked about {y}?",),
+    "said about": ("What do we know about {x}?",),
     "text at": ("What could be read at {t}?",),
     "seen": ("Is there {a} anywhere?",),
     "appeared": ("Did {a} come into view yet?",),
     "appeared now": ('Say "now" as soon as there is {a}. Should you say it?',),
+    "scene": ("Please describe a scene that occurred.",),
+    "sequence": ("Which of these lists what happened in the right order?",),
     "source": ('In which way did "{x}" come up?',),
     "about": ("What kind of recording is this?",),
     "looked at": ("Where did my eyes rest at {t}?",),
@@ -99,19 +106,22 @@ _HELD_OUT: dict[str, tuple[str, ...]] = {
     "what now": ("What is currently visible?",),
     "what at": ("What showed up at {t}?",),
     "when seen first": ("When does the {x} come into view for the first time?",),
-    "when said first": ("At what point is the {x} brought up for the first time?",),
+    "when said first": ("At what point is {x} brought up for the first time?",),
     "how often seen": ("Count the moments in which the {x} was visible.",),
     "how often said": ('Count how many times "{x}" was called out.',),
     "order done": ("What took place earlier: {x} or {y}?",),
     "after done": ("Which event followed {x}?",),
     "before done": ("Which event came before {x}?",),
-    "who said": ("By whom was the {y} discussed?",),
-    "said about": ("Tell me what I missed about the {x}.",),
+    "who said": ("By whom was {y} discussed?",),
+    "said about": ("Tell me what I missed about {x}.",),
     "text at": ("Which words were displayed at {t}?",),
     "seen": ("Could {a} be spotted at any point?",),
-    "mentioned": ("Did the {x} come up in conversation?",),
+    "mentioned": ("Did {x} come up in conversation?",),
     "appeared": ("Did {a} turn up so far?",),
     "appeared now": ("Let me know once {a} turns up. Has the moment come?",),
+    "scene": ("Which moment really took place?",),
+    "sequence": ("How did things unfold, from beginning to end?",),
+    "in view": ("Does the picture still have the {x} in it?",),
     "source": ('Was "{x}" spoken or written?',),
     "about": ("Which description fits the whole video?",),
     "subjects": ("Which topics came up?",),
@@ -142,3 +152,33 @@ CHAT = {
     ),
 }  # fmt: skip
 """Talk that says nothing, by side."""
+
+STARTS = {
+    "trained": (
+        "Well, ", "So, ", "You know, ", "And as I said, ", "By the way, ", "Okay, ", "Listen, ",
+        "All right. ", "Look, ", "Now, ", "And then, ", "I think ", "Um, ", "Yes, ",
+    ),
+    "held_out": (
+        "Oh, ", "Mind you, ", "For the record, ", "Let me add that ", "As it happens, ",
+        "Anyhow. ", "Between us, ", "Right, ", "Er, ", "I hear that ",
+    ),
+}  # fmt: skip
+"""How a sentence that says something may begin, by side."""
+
+ENDS = {
+    "trained": (
+        " That is all I know.", " Is that not something?", " So there you have it.",
+        " I wrote it down.", " Do you see?", " We will come back to that.", " Anyway.",
+    ),
+    "held_out": (
+        " Just so you are aware.", " Who would have thought?", " Enough of that.",
+        " Believe me.", " That much is clear.",
+    ),
+}  # fmt: skip
+"""How it may go on."""
+
+BY_WORD = {
+    "trained": (", by what was said?", ", according to the speaker?", ", as far as was said?"),
+    "held_out": (", according to the narrator?", ", going by what was said?"),
+}
+"""What may end a question about something said."""
