@@ -27,11 +27,8 @@ COMPOSED = {"how many", "before or after", "first or last", "action", "sequence"
 """Kinds whose answers are not in the timeline word by word."""
 
 
-UNSAID = {
-    *("a", "an", "the", "in", "on", "at", "to", "by", "because", "number", "bus", "item", "belt"),
-    *("track", "channel", "exhibit", "coach", "type", "case", "percent", "room", "°c", "m"),
-}
-"""Words of an answer that need not be quoted: its value must be."""
+UNSAID = {"a", "an", "the", "in", "on", "at", "to", "by", "because", "bus"}
+"""Words of an answer that need not be quoted."""
 
 
 def questions(timelines: list[Timeline]) -> list[tuple[Timeline, Asked, tuple[int, ...]]]:
@@ -127,7 +124,10 @@ def test_free_answers_quote_the_passages_that_hold_them() -> None:
         if question.kind == "heard or read":
             continue
         said = told(timeline, grounds)
-        missing = {word for word in words(answer).split() if word not in said}
+        quotes = words(answer).split()
+        if question.kind in ("text", "number"):  # the other words of a sign may be misread
+            quotes = [word for word in quotes if any(map(str.isdigit, word))]
+        missing = {word for word in quotes if word not in said}
         assert missing <= UNSAID, (question, said)
         quoted[question.kind] += 1
     assert len(quoted) > 12
