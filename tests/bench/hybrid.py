@@ -128,7 +128,7 @@ def clips(run: Path, folder: Path) -> None:
     torch.set_num_threads(1)
     model, tokenizer = load(home())
     about = torch.load(run / "state.pt", weights_only=True)["about"]
-    trainer = Trainer(run, model, tokenizer, about["seed"], about["scenes"], about["steps"])
+    trainer = Trainer(run, model.bfloat16(), tokenizer, about["seed"], about["scenes"], steps=1)
     right: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for item in json.loads((folder / "questions.json").read_text()):
         sensed = _sensed(trainer.senses, folder / item["clip"], item["timestamp_s"])
