@@ -140,6 +140,10 @@ def watch(
         str | None, typer.Option(help="Also post every such event to this address, as JSON.")
     ] = None,
     paced: Annotated[bool, typer.Option("--paced", help="Play a file at its own pace.")] = False,
+    skim: Annotated[
+        bool,
+        typer.Option("--skim", help="Look at no more of files than a key frame a second: fastest."),
+    ] = False,
     session: SessionFile = None,
     gaze: GazeName = None,
     gaze_offset: GazeOffset = 0.0,
@@ -152,12 +156,14 @@ def watch(
         sources = named(source, name or ())
         if live and "-" not in sources.values():
             raise Told("--live is for standard input: whether any other source is live is known")
-        properties = probe(sources)
+        properties = probe(sources, skim)
         beside = looked(gaze, gaze_offset, gaze_size)
         _check_gaze(beside, sources, properties, paced)
+        if skim:
+            _tell_remarks(properties)
         models = _engine(choice)
         memory = stack.enter_context(_opened(session, models))
-        watching = _session(sources, models, memory, beside, paced=paced, live=live)
+        watching = _session(sources, models, memory, beside, paced=paced, live=live, skim=skim)
         timeline = Timeline(models.senses.certain_above, as_json)
         if webhook is not None and not tell_me_when:
             raise Told("--webhook posts what --tell-me-when waits for: give that too")
@@ -289,15 +295,21 @@ def _options(given: list[str] | None) -> list[str]:
     return options
 
 
-def probe(sources: Mapping[str, str]) -> dict[str, Properties]:
+def probe(sources: Mapping[str, str], skim: bool = False) -> dict[str, Properties]:
     """What sources say of themselves; before models are loaded, so that a mistake shows at
     once. Standard input is left out: it can be read but once."""
     said = {}
     for name, spec in sources.items():
         if spec != "-":
-            with open_source(spec) as opened:
+            with open_source(spec, skim=skim) as opened:
                 said[name] = opened.properties
     return said
+
+
+def _tell_remarks(properties: Mapping[str, Properties]) -> None:
+    for said in properties.values():
+        for remark in said.remarks:
+            tell(remark, style="yellow")
 
 
 def _check_gaze(
@@ -336,12 +348,13 @@ def _session(
     paced: bool = False,
     stepped: bool = False,
     live: bool = False,
+    skim: bool = False,
 ) -> Session:
     opened: dict[str, Source] = {}
     playhead: Playhead | None = None
     for name, spec in sources.items():
         start = resume_at(memory, name)
-        opened[name] = open_source(spec, start=start, live=live)
+        opened[name] = open_source(spec, start=start, live=live, skim=skim)
         if gaze is not None:
             if paced:
                 playhead = Playhead()
@@ -379,9 +392,7 @@ def _ask_clips(
             _print_answer(answer, options, as_json)
             return
         with _session(clips, models, memory, gaze, stepped=at is not None) as watching:
-            for said in properties.values():
-                for remark in said.remarks:
-                    tell(remark, style="yellow")
+            _tell_remarks(properties)
             _watch_through(watching, at if at is not None else until, at)
             failed = _wrong(watching, properties)
             if failed is not None:

@@ -9,7 +9,8 @@ from pipeline.sources.file import FileSource
 from pipeline.sources.pipe import PipeSource
 from pipeline.sources.playlist import Playlist, members_of
 from pipeline.sources.source import Properties, Source, SourceError
-from pipeline.sources.stream import SCHEMES, StreamSource
+from pipeline.sources.stream import SCHEMES, StreamSource, without_credentials
+from pipeline.sources.thinning import SPARSE
 
 __all__ = [
     "FileSource",
@@ -23,7 +24,9 @@ __all__ = [
 ]
 
 
-def open_source(spec: str, *, rate: float = 4.0, start: float = 0.0, live: bool = False) -> Source:
+def open_source(
+    spec: str, *, rate: float = 4.0, start: float = 0.0, live: bool = False, skim: bool = False
+) -> Source:
     """The source that ``spec`` names, not yet entered.
 
     Args:
@@ -33,10 +36,15 @@ def open_source(spec: str, *, rate: float = 4.0, start: float = 0.0, live: bool 
         rate: most frames a second that are given.
         start: stream time in seconds to begin at, where the source can: a live stream cannot.
         live: standard input is never waited for.
+        skim: of files, look at no more than a key frame a second.
 
     Raises:
-        SourceError: where no kind of source is named so.
+        SourceError: where no kind of source is named so, or that kind cannot be skimmed.
     """
+    if skim:
+        if spec == "-" or "://" in spec or is_device(spec):
+            raise SourceError(f"{without_credentials(spec)} cannot be skimmed: only files can")
+        rate = SPARSE
     if not spec.strip():
         raise SourceError("no source was named: give the path of a video or sound file, or a URL")
     if spec == "-":
@@ -50,8 +58,8 @@ def open_source(spec: str, *, rate: float = 4.0, start: float = 0.0, live: bool 
         return open_device(spec, rate)
     members = members_of(Path(spec))
     if members is not None:
-        return Playlist(members, Path(spec).name, rate=rate, start=start)
-    return FileSource(spec, rate=rate, start=start)
+        return Playlist(members, Path(spec).name, rate=rate, start=start, skim=skim)
+    return FileSource(spec, rate=rate, start=start, skim=skim)
 
 
 def _known() -> str:

@@ -46,11 +46,13 @@ class Decoder:
         lateness: most seconds of stream time one kind is held back for the other.
         forward: see :class:`StreamClock`.
         thin: leave out of decoding what is not wanted, see :class:`Thinning`.
+        skim: decode key frames alone, where ``thin`` is set.
 
     Attributes:
         skipped: damaged packets that were left out.
         time: stream time, in seconds, up to which media was decoded.
         clock: the stream clock.
+        thinning: what says which packets are decoded, None where all are.
         size: width and height of the first picture, upright and not scaled down; None before.
     """
 
@@ -66,6 +68,7 @@ class Decoder:
         lateness: float = 5.0,
         forward: float = FORWARD,
         thin: bool = False,
+        skim: bool = False,
     ) -> None:
         self._container = container
         self._streams = [s for s in (video, audio) if s is not None]
@@ -89,9 +92,9 @@ class Decoder:
         for stream in self._streams:
             stream.thread_type = "AUTO"
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-        self._thinning = None
+        self.thinning: Thinning | None = None
         if thin and video is not None:
-            self._thinning = Thinning(video, rate, _origin(container, self._streams))
+            self.thinning = Thinning(video, rate, _origin(container, self._streams), skim)
 
     def __iter__(self) -> Iterator[Frame | AudioChunk]:
         """Frames and chunks in stream-time order.
@@ -139,11 +142,14 @@ class Decoder:
 
     def _decode(self, packet: Any) -> None:
         stream = packet.stream
-        video = self._thinning if stream.type == "video" else None
-        if video is not None and not video.wants(packet):
+        thinning = self.thinning if stream.type == "video" else None
+        if thinning is not None and not thinning.wants(packet):
+            self._pass_over(packet)
             return
         try:
             frames = packet.decode()
+            if packet.size and thinning is not None and thinning.key_frames:
+                frames += _drained(stream.codec_context, packet.time_base)
         except (av.error.InvalidDataError, av.error.PatchWelcomeError, ValueError) as error:
             self.skipped += 1
             self._failing[stream.index] += 1
@@ -159,6 +165,13 @@ class Decoder:
                 self._take_picture(frame)
             else:
                 self._take_sound(frame)
+
+    def _pass_over(self, packet: Any) -> None:
+        """Of a picture that is not decoded: no later one is earlier than this in decoding."""
+        if packet.dts is not None:
+            time = self.clock.place("video", float(packet.dts * packet.time_base), self._interval)
+            self._reached["video"] = max(self._reached["video"], time)
+            self.time = max(self.time, time)
 
     def _take_picture(self, frame: Any) -> None:
         time = self.clock.place("video", frame.time, self._interval)
@@ -189,6 +202,15 @@ class Decoder:
             limit = max(min(self._reached.values()), self.time - self._lateness)
         while waiting := [q for q in self._queues.values() if q and q[0].time <= limit]:
             yield min(waiting, key=lambda q: q[0].time).popleft()
+
+
+def _drained(codec: Any, time_base: Any) -> list[Any]:
+    """Pictures that a decoder holds back for those between, which never come."""
+    frames: list[Any] = codec.decode(None)
+    for frame in frames:
+        frame.time_base = time_base
+    codec.flush_buffers()
+    return frames
 
 
 def _origin(container: Any, streams: list[Any]) -> float:

@@ -29,6 +29,8 @@ class FileSource:
             others are not even decoded (:class:`pipeline.sources.thinning.Thinning`).
         start: stream time in seconds to begin at; times given stay those of the file.
         longest_side: larger pictures are scaled down to this many pixels.
+        skim: decode key frames alone, however far apart they are: by far the fastest, and blind
+            to what is only seen between them. A remark says how far that is.
 
     Raises:
         SourceError: on entering, where the file is missing, a folder, empty, no media, has
@@ -43,6 +45,7 @@ class FileSource:
         rate: float = 4.0,
         start: float = 0.0,
         longest_side: int = 1280,
+        skim: bool = False,
     ) -> None:
         if not rate > 0:
             raise ValueError(f"rate must be above 0 frames a second, not {rate}")
@@ -50,6 +53,7 @@ class FileSource:
         self._rate = rate
         self._start = max(0.0, start)
         self._longest_side = longest_side
+        self._skim = skim
         self._container: Any = None
         self._decoder: Decoder | None = None
         self._closed = False
@@ -70,6 +74,7 @@ class FileSource:
                 longest_side=self._longest_side,
                 start=self._start,
                 thin=True,
+                skim=self._skim,
             )
             if chosen.video is not None:
                 decoder.begin()  # the first picture knows its rotation
@@ -79,7 +84,10 @@ class FileSource:
             # Kept, since a source says of itself also what it was when it has been left.
             said = described(chosen, self._path.name, self._duration, live=False)
             width, height = decoder.size or (said.width, said.height)
-            self._properties = replace(said, width=width, height=height)
+            remarks = said.remarks
+            if self._skim and decoder.thinning is not None:
+                remarks = (*remarks, decoder.thinning.remark)
+            self._properties = replace(said, width=width, height=height, remarks=remarks)
         except BaseException:
             self._container.close()
             raise

@@ -34,19 +34,26 @@ class Playlist:
     Args:
         members: the files, in order.
         name: for people.
-        rate, start: see :class:`pipeline.sources.file.FileSource`.
+        rate, start, skim: see :class:`pipeline.sources.file.FileSource`.
 
     Raises:
         SourceError: on entering, where none of the files can be read.
     """
 
     def __init__(
-        self, members: Sequence[Path], name: str, *, rate: float = 4.0, start: float = 0.0
+        self,
+        members: Sequence[Path],
+        name: str,
+        *,
+        rate: float = 4.0,
+        start: float = 0.0,
+        skim: bool = False,
     ) -> None:
         self._members = tuple(members)
         self._name = name
         self._rate = rate
         self._start = max(0.0, start)
+        self._skim = skim
         self._lengths: list[float] = []
         self._wrong: dict[int, str] = {}
         self._first: Properties | None = None
@@ -90,11 +97,12 @@ class Playlist:
         """Size and rate are those of the first file with pictures."""
         if self._first is None:
             raise SourceError(f"{self._name} is not open yet")
+        skimmed = ("only key frames are looked at",) if self._skim else ()
         return replace(
             self._first,
             name=self._name,
             duration=sum(self._lengths),
-            remarks=tuple(f"left out: {why}" for _, why in sorted(self._wrong.items())),
+            remarks=(*skimmed, *(f"left out: {why}" for _, why in sorted(self._wrong.items()))),
         )
 
     def __iter__(self) -> Iterator[Media]:
@@ -118,7 +126,7 @@ class Playlist:
             if number in self._wrong:
                 raise SourceError(self._wrong[number])
             start = max(0.0, self._start - base)
-            with FileSource(member, rate=self._rate, start=start) as self._playing:
+            with FileSource(member, rate=self._rate, start=start, skim=self._skim) as self._playing:
                 for media in self._playing:
                     placed = moved(media, base)
                     reached = max(reached, getattr(placed, "end", placed.time))

@@ -20,6 +20,7 @@ from app import cli
 from app.home import home
 from pipeline.engine import Engine
 from tests.conftest import ROOT
+from tests.pipeline.media import write_clip
 
 Run = Callable[..., Result]
 
@@ -141,6 +142,17 @@ def test_a_killed_watch_goes_on_and_has_lost_nothing_that_was_shown(
             and t["text"] not in {u["text"] for u in later if u["kind"] == kind}
         ]
         assert lost == []
+
+
+def test_who_skims_is_told_that_key_frames_alone_are_looked_at(run: Run, tmp_path: Path) -> None:
+    done = run("watch", write_clip(tmp_path / "clip.mp4", tone=None), "--skim")
+    assert done.exit_code == 0, done.output
+    assert "only key frames are looked at, at most 1 a second" in done.stderr
+
+
+def test_a_camera_is_not_skimmed(run: Run) -> None:
+    done = run("watch", "rtsp://127.0.0.1:1/none", "--skim")
+    assert done.exit_code == 2 and "only files can" in done.stderr
 
 
 def test_a_clip_is_watched_into_a_session_that_answers_without_it(

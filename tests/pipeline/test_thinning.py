@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.media import AudioChunk, Frame, Media
-from pipeline.sources import FileSource
+from pipeline.sources import FileSource, SourceError, open_source
 from pipeline.sources.thinning import Thinning
 
 SECONDS, FPS = 6, 10
@@ -21,12 +21,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """By the frames from one key frame to the next: a clip that grows brighter, with sound."""
     folder = tmp_path_factory.mktemp("clips")
     made = {}
-    for group in (1, FPS, 1000):
+    for group in (1, FPS, 25, 1000):
         made[group] = folder / f"{group}.mp4"
         with av.open(str(made[group]), "w") as container:
             video = container.add_stream("libx264", rate=FPS, options={"sc_threshold": "0"})
             video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-            video.gop_size = group
+            video.gop_size, video.codec_context.max_b_frames = group, 2
             audio = container.add_stream("aac", rate=16000, layout="mono")
             for i in range(SECONDS * FPS):
                 picture = np.full((48, 64, 3), 20 + 3 * i, np.uint8)
@@ -93,3 +93,41 @@ def test_from_the_middle_on(clips: dict[int, Path]) -> None:
     with FileSource(clips[FPS], rate=1.0, start=2.5) as source:
         times = [frame.time for frame in frames(list(source))]
     assert times == [3.0, 4.0, 5.0]
+
+
+def test_skimmed_only_key_frames_are_given_in_order_with_all_the_sound(
+    clips: dict[int, Path],
+) -> None:
+    with FileSource(clips[25], rate=1.0, skim=True) as source:
+        media = list(source)
+        assert "key frames are looked at, at most 1 a second; they are up to 2.5 s" in source.properties.remarks[-1]
+    assert [frame.time for frame in frames(media)] == [0.0, 2.5, 5.0]
+    for frame in frames(media):
+        assert abs(frame.image.mean() - (20 + 3 * FPS * frame.time)) < 6
+    times = [item.time for item in media]
+    assert times == sorted(times)
+    heard = sum(len(item.samples) for item in media if isinstance(item, AudioChunk))
+    assert heard == pytest.approx(SECONDS * 16000, rel=0.05)
+
+
+def test_a_skimmed_file_with_one_key_frame_is_not_taken_for_cut_off(clips: dict[int, Path]) -> None:
+    with FileSource(clips[1000], skim=True) as source:
+        assert [frame.time for frame in frames(list(source))] == [0.0]
+
+
+def test_skimmed_no_more_than_a_picture_a_second_is_looked_at(clips: dict[int, Path]) -> None:
+    with open_source(str(clips[1]), skim=True) as source:
+        assert [frame.time for frame in frames(list(source))] == list(range(SECONDS))
+
+
+def test_a_skimmed_folder_says_so(clips: dict[int, Path]) -> None:
+    with open_source(str(clips[1].parent), skim=True) as source:
+        assert source.properties.remarks == ("only key frames are looked at",)
+        assert len(frames(list(source))) == SECONDS + SECONDS + 3 + 1
+
+
+@pytest.mark.parametrize("spec", ["-", "rtsp://user:secret@camera/1", "camera:0"])
+def test_only_files_are_skimmed(spec: str) -> None:
+    with pytest.raises(SourceError, match="only files") as told:
+        open_source(spec, skim=True)
+    assert "secret" not in str(told.value)
