@@ -111,7 +111,7 @@ def kind_of(gap: str) -> str:
 
 
 WAYS = ("to the left", "to the right", "up", "down")
-_LENGTHS = (5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 12, 13, 14, 16, 20, 28, 40)
+_LENGTHS = (*(5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 9, 9, 10, 10, 11, 12, 13, 15) * 3, 18, 22, 28, 40)
 _REASONS = (
     "the source was away: it broke (Connection timed out)",
     "the source was away: it ended",

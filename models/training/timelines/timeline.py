@@ -48,7 +48,7 @@ def made(seed: int, names: Sequence[str] = TRAINED) -> Timeline:
     side = "trained" if name in TRAINED else "held_out"
     for _ in range(8):
         story = told(side, domains(side)[name], chance)
-        questions = asked(story, chance.randint(8, 14))
+        questions = asked(story, chance.randint(10, 14))
         if len(questions) >= 8:
             break
     return Timeline(
