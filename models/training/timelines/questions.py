@@ -535,7 +535,7 @@ def _seen_yes_no(story: Story) -> Draft | None:
     so = chance.random() < 0.5
     if chance.random() < 0.5:
         things = list(story.seen) if so else _unseen(story)
-        things = [thing for thing in things if so or not story.places(thing)]
+        things = [thing for thing in things if so or not story.anywhere(thing)]
         if not things or not story.seen:
             return None
         thing = chance.choice(things)
@@ -597,7 +597,7 @@ def _proactive(story: Story) -> Draft | None:
             return _decided(story, kind, text, so, places, ("now", "not yet"))
         text = filled(chance.choice(event.yet), slots, True)
         return _decided(story, kind, text, so, places, ("yes", "not yet"))
-    things = list(story.seen) if so else [t for t in _unseen(story) if not story.places(t)]
+    things = list(story.seen) if so else [t for t in _unseen(story) if not story.anywhere(t)]
     if not things or not story.seen:
         return None
     thing = chance.choice(things)
@@ -646,7 +646,7 @@ def _unanswerable(story: Story) -> Draft | None:
             absent.append(filled(fact.answer, slots, True))
         wrong = _mixed(story, [t.shown for t in same], absent)
     elif how < 0.9:
-        things = [t for t in _unseen(story) if not story.places(t)]
+        things = [t for t in _unseen(story) if not story.anywhere(t)]
         if not things:
             return None
         text = story.wording("when seen first", x=chance.choice(things))
@@ -731,7 +731,7 @@ def _source(story: Story) -> Draft | None:
     if way == 2:
         names = [piece for piece, gap in one.of.answer if gap]
         what = story.value(names[0]).shown
-        if story.places(what):
+        if story.anywhere(what):
             return None
         answer, places = _WAYS_TOLD[2], list[int]()
     else:
@@ -761,7 +761,7 @@ def _look(story: Story) -> Draft | None:
         present = [w for _, _, w in story.movers if w != way]
         wrong = _mixed(story, present, [w for w in WAYS if w not in (way, *present)])
         return Draft("attribute", story.wording("moves", x=colour), way, way, wrong, [place])
-    there = [c for c in LOOKED if c != colour and story.places(c)]
+    there = [c for c in LOOKED if c != colour and story.anywhere(c)]
     elsewhere = [c for c in LOOKED if c != colour and c not in there]
     wrong = _mixed(story, there, elsewhere)
     return Draft("attribute", story.wording("mover", x=way), colour, colour, wrong, [place])

@@ -83,7 +83,8 @@ class Story:
     values: dict[str, dict[str, Value]] = field(default_factory=dict)
     """By kind of gap, values that the timeline holds, by how they are shown."""
     texts: list[str] = field(default_factory=list)
-    """The words of each passage that may be relied on, see :func:`words`."""
+    """What is heard and read in each passage, see :func:`words`; ``shown``: all that it shows."""
+    shown: list[str] = field(default_factory=list)
 
     @property
     def pools(self) -> Pools:
@@ -100,9 +101,14 @@ class Story:
         return value(name, self.domain.own, self.chance, self.pools)
 
     def places(self, what: str) -> list[int]:
-        """Passages whose words hold ``what``."""
+        """Passages in which ``what`` is heard or read."""
         wanted = words(what)
         return [place for place, text in enumerate(self.texts) if wanted in text]
+
+    def anywhere(self, what: str) -> bool:
+        """Whether any passage shows ``what``, whatever kind of line does."""
+        wanted = words(what)
+        return any(wanted in text for text in self.shown)
 
 
 def kind_of(gap: str) -> str:
@@ -140,8 +146,9 @@ def told(side: str, domain: Domain, chance: Random) -> Story:
     _lose(story)
     for lines in story.lines:
         lines.sort(key=lambda line: line.start)
-        said = " | ".join(line.text for line in lines if line.certain and line.kind != "gap")
-        story.texts.append(words(said))
+        said = [line.text for line in lines if line.kind in ("heard", "read")]
+        story.texts.append(words(" | ".join(said)))
+        story.shown.append(words(" | ".join(line.text for line in lines if line.certain)))
     return story
 
 

@@ -152,8 +152,11 @@ def test_things_seen_are_counted_as_shown() -> None:
             assert (int(number) if number.isdigit() else names.index(number) + 1) == len(grounds)
             what = re.search(r'"(.+)"', question.text)
             if what:
-                holding = [told(timeline, (n,)) for n in range(len(timeline.passages))]
-                assert sum(words(what[1]) in said for said in holding) == len(grounds)
+                heard = [
+                    words(" | ".join(line.text for line in passage.lines if line.kind == "heard"))
+                    for passage in timeline.passages
+                ]
+                assert sum(words(what[1]) in said for said in heard) == len(grounds)
                 counted += 1
     assert counted > 50
 
@@ -257,3 +260,15 @@ def test_words_of_the_timeline_alone_do_not_answer() -> None:
             asked += 1
             right += (there[0] if there else question.options[0]) == question.answer
     assert right / asked < 0.5
+
+
+def test_speaking_of_a_thing_is_not_seeing_it() -> None:
+    checked = 0
+    for timeline, question, grounds in questions(TIMELINES + STRANGE):
+        asked = re.search(r"(?:first|last) mentioned|first speak", question.text)
+        if asked and grounds and question.answer != NOT_SEEN:
+            for place in grounds:
+                kinds = {line.kind for line in timeline.passages[place].lines}
+                assert kinds & {"heard", "read"}, question
+            checked += 1
+    assert checked > 300
