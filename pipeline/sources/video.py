@@ -162,7 +162,10 @@ def _brightness(frame: Any, width: int, height: int) -> NDArray[np.uint8] | None
         return None
     values = np.frombuffer(memoryview(plane), np.uint8 if bits == 8 else np.dtype("<u2"))
     luma = values.reshape(frame.height, -1)
-    if frame.height > _LINES * height:
+    step, rest = divmod(frame.height, _LINES * height)
+    if step and not rest:
+        luma = luma[step // 2 :: step]
+    elif step:
         luma = luma.take(_lines(frame.height, _LINES * height), axis=0)
     luma = luma[:, : frame.width]
     while luma.shape[0] >= 2 * height and luma.shape[1] >= 2 * width:

@@ -1,21 +1,23 @@
 """How much faster than real time video is decoded, sampled and compressed on one core.
 
-    python -m tests.bench.throughput [--seconds 20] [--report MD]
+    python -m tests.bench.throughput [--seconds 10] [--rounds 5] [--clip NAME ...] [--size 720p ...]
     python -m tests.bench.throughput --watch CLIP [CLIP ...]
 
-Files of 720p and 1080p at 30 frames a second are made from the first real clip beside the project
-(from the sample without it), with a key frame every second and with the encoder's own choice.
-Everything is timed by processor time, one after the other in one process on one thread, so that
-another's work on the machine moves it little: plain PyAV decoding, the same with each picture
-turned into RGB, OpenCV's ``VideoCapture``, and Onlooker's way with every frame, with 4 and with 1
-frame a second. ``--watch`` watches clips whole with the embedded engine.
+Files of 720p and 1080p at 30 frames a second are made from two real clips beside the project, a
+busy film and a talking head (from the sample without them), with a key frame every second and with
+the encoder's own choice. The ways of reading them take turns in one process, so many rounds; told
+are medians of processor time and of wall time against plain PyAV decoding with the same threads of
+the decoder. Onlooker's ways turn into RGB what is looked at, and compress the features of it, which
+are given, not computed. ``--watch`` watches clips whole with the embedded engine.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import os
+import statistics
 import subprocess
 import tempfile
 import time
@@ -38,40 +40,43 @@ from pipeline.session import Session
 from pipeline.sources import FileSource
 
 CLIPS = ROOT.parent / "shared" / "clips"
+KINDS = {"busy": "bigbuckbunny.mp4", "talking head": "nasa_13013.mp4"}
 SIZES = {"720p": "1280:720", "1080p": "1920:1080"}
 
 
-def made(folder: Path, name: str, size: str, seconds: int, keys: int | None) -> Path:
+def made(folder: Path, kind: str, size: str, seconds: int, keys: int | None) -> Path:
     """A clip of 30 frames a second, with a key frame every ``keys`` frames."""
-    source = CLIPS / "bigbuckbunny.mp4"
-    path = folder / f"{name}-{keys or 'own'}.mp4"
+    source = CLIPS / KINDS[kind]
+    path = folder / f"{kind}-{size}-{keys or 'own'}.mp4"
     call = ["ffmpeg", "-v", "error", "-stream_loop", "-1", "-i"]
     call += [str(source if source.exists() else SAMPLE), "-t", str(seconds), "-r", "30", "-an"]
-    call += ["-vf", f"scale={size}", "-c:v", "libx264", "-preset", "veryfast"]
+    call += ["-vf", f"scale={SIZES[size]}", "-c:v", "libx264", "-preset", "veryfast"]
     call += ["-pix_fmt", "yuv420p", *(["-g", str(keys)] if keys else []), str(path)]
     subprocess.run(call, check=True)
     return path
 
 
-def plain(path: Path, rgb: bool = False) -> None:
+def plain(path: Path, threads: str = "AUTO", rgb: bool = False) -> None:
+    """As PyAV decodes; ``threads`` as Onlooker sets them, or NONE."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        stream.thread_type = "NONE"
+        stream.thread_type = threads
         for frame in container.decode(stream):
             if rgb:
                 frame.to_ndarray(format="rgb24")
 
 
 def opencv(path: Path) -> None:
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     while capture.read()[0]:
         pass
     capture.release()
 
 
-def ours(path: Path, rate: float) -> list[float]:
-    """Decode, sample and compress: of each picture looked at, a grid of features as vision gives
-    it, put aside as fast and slow tokens every ten seconds; times of the pictures given."""
+def ours(path: Path, rate: float, skim: bool = False) -> list[float]:
+    """Decode, sample and compress: of each picture looked at its RGB, and a grid of features as
+    vision gives it, put aside as fast and slow tokens every ten seconds; times of the pictures
+    given."""
     sampler, compress, given = Sampler(1.0, 2.0), SlowFast(), []
     grid = torch.from_numpy(np.random.default_rng(0).standard_normal((7, 7, 320), np.float32))
     taken: list[float] = []
@@ -82,11 +87,12 @@ def ours(path: Path, rate: float) -> list[float]:
         compress.slow(features, 10.0)
         taken.clear()
 
-    with FileSource(path, rate=rate, longest_side=4096) as source:
+    with FileSource(path, rate=rate, longest_side=4096, skim=skim) as source:
         for media in source:
             if isinstance(media, Frame):
                 given.append(media.time)
                 if sampler.offer(media):
+                    assert media.image.shape[2] == 3
                     taken.append(media.time)
                 if taken and media.time >= taken[0] + 10:
                     put_aside()
@@ -95,56 +101,66 @@ def ours(path: Path, rate: float) -> list[float]:
     return given
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Processor seconds, the best of two."""
-    best = math.inf
-    for _ in range(2):
-        began = time.process_time()
-        work()
-        best = min(best, time.process_time() - began)
-    return best
+WAYS: dict[str, Callable[[Path], object]] = {
+    "plain PyAV": plain,
+    "plain PyAV, one thread": lambda path: plain(path, "NONE"),
+    "plain PyAV, into RGB": lambda path: plain(path, rgb=True),
+    "OpenCV VideoCapture": opencv,
+    "every frame": lambda path: ours(path, math.inf),
+    "4 frames a second": lambda path: ours(path, 4.0),
+    "1 frame a second": lambda path: ours(path, 1.0),
+    "skimmed": lambda path: ours(path, 1.0, skim=True),
+}
 
 
-def late(times: list[float], rate: float) -> tuple[float, float]:
-    """How much later than the start of its ``1 / rate`` seconds a frame is: mean and most."""
-    apart = [time - math.floor((time + 0.001) * rate) / rate for time in times]
+def in_turns(path: Path, rounds: int) -> dict[str, tuple[float, float]]:
+    """Of each way the median processor and wall seconds."""
+    spent: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    for _ in range(rounds):
+        for way, work in WAYS.items():
+            wall, processor = time.perf_counter(), time.process_time()
+            work(path)
+            spent[way].append((time.process_time() - processor, time.perf_counter() - wall))
+    median = statistics.median
+    return {
+        way: (median(cpu for cpu, _ in each), median(wall for _, wall in each))
+        for way, each in spent.items()
+    }
+
+
+def off(times: list[float], seconds: int) -> tuple[float, float]:
+    """From each whole second of the clip to the nearest picture given: mean and most seconds."""
+    apart = [min(abs(each - second) for each in times) for second in range(seconds)]
     return sum(apart) / len(apart), max(apart)
 
 
-def compared(seconds: int) -> list[str]:
+def compared(kinds: list[str], sizes: list[str], seconds: int, rounds: int) -> list[str]:
     """A table of video seconds a processor second."""
     lines = [
-        "| file | way | video seconds a second | of plain | frames given | late s (mean, most) |",
-        "| --- | --- | ---: | ---: | ---: | --- |",
+        "| file | way | video s a processor s | of plain | of plain on one thread "
+        "| of plain by the clock | frames given | off s (mean, most) |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     with tempfile.TemporaryDirectory() as folder:
-        for name, size in SIZES.items():
-            for keys in (30, None):
-                path = made(Path(folder), name, size, seconds, keys)
-                base = timed(lambda path=path: plain(path))
-                ways: list[tuple[str, Callable[[], object], float]] = [
-                    ("plain PyAV, into RGB", lambda path=path: plain(path, rgb=True), 0),
-                    ("OpenCV VideoCapture", lambda path=path: opencv(path), 0),
-                    ("every frame", lambda path=path: ours(path, math.inf), math.inf),
-                    ("4 frames a second", lambda path=path: ours(path, 4.0), 4),
-                    ("1 frame a second", lambda path=path: ours(path, 1.0), 1),
-                ]
-                named = f"{name}, {'a key frame a second' if keys else 'key frames as they come'}"
-                lines.append(f"| {named} | plain PyAV | {seconds / base:.1f} | 1.00 | | |")
-                for way, work, rate in ways:
-                    took = timed(work)
-                    row = f"| {named} | {way} | {seconds / took:.1f} | {base / took:.2f} |"
-                    if rate:
-                        times = ours(path, rate)
-                        row += f" {len(times)} |"
-                        if math.isfinite(rate):
-                            mean, most = late(times, rate)
-                            row += f" {mean:.2f}, {most:.2f}"
-                        row += " |"
-                    else:
-                        row += " | |"
-                    lines.append(row)
-                    print(row, flush=True)
+        for kind, size, keys in itertools.product(kinds, sizes, (30, None)):
+            path = made(Path(folder), kind, size, seconds, keys)
+            spent = in_turns(path, rounds)
+            base, alone = spent["plain PyAV"], spent["plain PyAV, one thread"]
+            named = (
+                f"{kind}, {size}, {'a key frame a second' if keys else 'key frames as they come'}"
+            )
+            for way, (processor, wall) in spent.items():
+                row = f"| {named} | {way} | {seconds / processor:.1f} "
+                row += f"| {base[0] / processor:.2f} | {alone[0] / processor:.2f} "
+                row += f"| {base[1] / wall:.2f} |"
+                times = WAYS[way](path)
+                if isinstance(times, list):
+                    mean, most = off(times, seconds)
+                    row += f" {len(times)} | {mean:.2f}, {most:.2f} |"
+                else:
+                    row += " | |"
+                lines.append(row)
+                print(row, flush=True)
     return lines
 
 
@@ -173,14 +189,20 @@ def watched(clips: list[Path]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clip", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--watch", type=Path, nargs="+", metavar="CLIP")
     parser.add_argument("--report", type=Path, help="a file that the table is added to")
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
     if not wanted.watch:
         torch.set_num_threads(1)
-    lines = watched(wanted.watch) if wanted.watch else compared(wanted.seconds)
+    if wanted.watch:
+        lines = watched(wanted.watch)
+    else:
+        lines = compared(wanted.clip, wanted.size, wanted.seconds, wanted.rounds)
     text = "\n".join([*lines, "", f"Load average at the end: {os.getloadavg()[0]:.1f}.", ""])
     print(text)
     if wanted.report is not None:
