@@ -19,6 +19,10 @@ from models.training.timelines.values import COLOURS, HELD_OUT, TRAINED, Pools, 
 from models.training.timelines.wordings import CHAT, ENDS, STARTS, WORDINGS
 
 Slots = dict[str, Value]
+"""Values by the gaps that they fill."""
+
+Planned = tuple[Fact | Event | State, Slots, Value]
+"""What is to be told, with its values, and how a state then is."""
 
 _PLAIN = str.maketrans(dict.fromkeys('.,!?;"()', " "))
 
@@ -176,11 +180,11 @@ def _note(lines: list[Line]) -> str:
     return "; ".join(parts)
 
 
-def _planned(story: Story, most: int) -> list[list[tuple[Fact | Event | State, Slots, Value]]]:
+def _planned(story: Story, most: int) -> list[list[Planned]]:
     """What is told: groups of the same kind, as far as there is room."""
     chance, domain = story.chance, story.domain
     facts = chance.sample(domain.facts, min(len(domain.facts), 4))
-    groups: list[list[tuple[Fact | Event | State, Slots, Value]]] = []
+    groups: list[list[Planned]] = []
     room = most - 1
     if domain.states and chance.random() < 0.45:
         state = chance.choice(domain.states)
@@ -222,13 +226,11 @@ def _remember(story: Story, slots: Slots) -> None:
 _NOTHING = Value("", "")
 
 
-def _siblings(
-    story: Story, fact: Fact, count: int
-) -> list[tuple[Fact | Event | State, Slots, Value]]:
+def _siblings(story: Story, fact: Fact, count: int) -> list[Planned]:
     """Facts of one kind whose questions differ, and their answers too."""
     asked: set[tuple[str, ...]] = set()
     answers: set[str] = set()
-    group: list[tuple[Fact | Event | State, Slots, Value]] = []
+    group: list[Planned] = []
     for _ in range(count * 3):
         slots = _slots(story, fact)
         subject = tuple(slots[name].shown for name in fact.subject)
@@ -242,14 +244,12 @@ def _siblings(
     return group
 
 
-def _turns(
-    story: Story, state: State, count: int, taken: Collection[Value]
-) -> list[tuple[Fact | Event | State, Slots, Value]]:
+def _turns(story: Story, state: State, count: int, taken: Collection[Value]) -> list[Planned]:
     """One thing, none of the ``taken``, that is a new way each time."""
     slots = _slots(story, state)
     if any(slots[name] in taken for name in state.subject):
         return []
-    group: list[tuple[Fact | Event | State, Slots, Value]] = []
+    group: list[Planned] = []
     gone: set[str] = set()
     for _ in range(count * 4):
         held = story.value(state.gap)
@@ -261,8 +261,8 @@ def _turns(
     return group
 
 
-def _happenings(story: Story, count: int) -> list[tuple[Fact | Event | State, Slots, Value]]:
-    group: list[tuple[Fact | Event | State, Slots, Value]] = []
+def _happenings(story: Story, count: int) -> list[Planned]:
+    group: list[Planned] = []
     done: set[str] = set()
     for _ in range(count * 3):
         event = story.chance.choice(story.domain.events)
@@ -276,7 +276,7 @@ def _happenings(story: Story, count: int) -> list[tuple[Fact | Event | State, Sl
     return group
 
 
-def _tell(story: Story, groups: list[list[tuple[Fact | Event | State, Slots, Value]]]) -> None:
+def _tell(story: Story, groups: list[list[Planned]]) -> None:
     """Put each into a passage of its own, in any order, with the words it is told in."""
     chance = story.chance
     every = [one for group in groups for one in group]

@@ -107,7 +107,8 @@ HELD_OUT = Pools(
 
 def article(thing: str) -> str:
     """``thing`` with "a" or "an" before it."""
-    return f"{'an' if thing[:1].lower() in 'aeiou' else 'a'} {thing}"
+    vowel = thing[:1].lower() in "aeiou" or thing.startswith("hour")
+    return f"{'an' if vowel else 'a'} {thing}"
 
 
 def in_words(number: int) -> str:

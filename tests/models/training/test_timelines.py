@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
+from app.home import ROOT
 from models.reasoning.prompt import clock, shown
 from models.training.timelines import HELD_OUT, NOT_SEEN, TRAINED, Asked, Timeline, made
 from models.training.timelines.domains import domains
@@ -56,6 +60,22 @@ def test_a_timeline_is_made_from_its_seed_alone() -> None:
         assert [p.lines for p in again.passages] == [p.lines for p in TIMELINES[seed].passages]
     assert len({timeline.asked for timeline in TIMELINES}) == len(TIMELINES)
     assert made(1_000_000_007).asked != made(7).asked
+
+
+def test_another_process_makes_the_same() -> None:
+    program = (
+        "from models.training.timelines import made; print([made(n).asked for n in range(60)])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", f"from {made.__module__} import made; {program}"],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    assert told.stdout.strip() == str([timeline.asked for timeline in TIMELINES[:60]])
 
 
 def test_training_and_held_out_domains_share_nothing_of_their_own() -> None:
