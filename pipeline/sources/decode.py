@@ -77,6 +77,7 @@ class Decoder:
         self._aspect = aspect(video)
         self._pictures = VideoConverter(rate, longest_side, self._aspect)
         self._interval = 1 / ((video is not None and frame_rate(video)) or 25.0)
+        self._base = float((video is not None and video.time_base) or 0)
         self._sound = AudioConverter()
         self._failing = {s.index: 0 for s in self._streams}
         self._queues: dict[str, deque[Frame | AudioChunk]] = {
@@ -169,7 +170,7 @@ class Decoder:
     def _pass_over(self, packet: Any) -> None:
         """Of a picture that is not decoded: no later one is earlier than this in decoding."""
         if packet.dts is not None:
-            time = self.clock.place("video", float(packet.dts * packet.time_base), self._interval)
+            time = self.clock.place("video", packet.dts * self._base, self._interval)
             self._reached["video"] = max(self._reached["video"], time)
             self.time = max(self.time, time)
 

@@ -6,9 +6,9 @@
 Files of 720p and 1080p at 30 frames a second are made from two real clips beside the project, a
 busy film and a talking head (from the sample without them), with a key frame every second and with
 the encoder's own choice. The ways of reading them take turns in one process, so many rounds; told
-are medians of processor time and of wall time against plain PyAV decoding with the same threads of
-the decoder. Onlooker's ways turn into RGB what is looked at, and compress the features of it, which
-are given, not computed. ``--watch`` watches clips whole with the embedded engine.
+are medians of processor time, and of each round's ratio to plain PyAV decoding with the decoder's
+threads the same. Onlooker's ways turn into RGB what is looked at, and compress the features of it,
+which are given, not computed. ``--watch`` watches clips whole with the embedded engine.
 """
 
 from __future__ import annotations
@@ -113,19 +113,20 @@ WAYS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def in_turns(path: Path, rounds: int) -> dict[str, tuple[float, float]]:
-    """Of each way the median processor and wall seconds."""
+def in_turns(path: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Of each way its processor and wall seconds, round by round."""
     spent: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way, work in WAYS.items():
             wall, processor = time.perf_counter(), time.process_time()
             work(path)
             spent[way].append((time.process_time() - processor, time.perf_counter() - wall))
-    median = statistics.median
-    return {
-        way: (median(cpu for cpu, _ in each), median(wall for _, wall in each))
-        for way, each in spent.items()
-    }
+    return spent
+
+
+def ratio(base: list[tuple[float, float]], way: list[tuple[float, float]], kind: int = 0) -> float:
+    """How much faster a way is than ``base``: the median over the rounds."""
+    return statistics.median(b[kind] / w[kind] for b, w in zip(base, way, strict=True))
 
 
 def off(times: list[float], seconds: int) -> tuple[float, float]:
@@ -149,10 +150,11 @@ def compared(kinds: list[str], sizes: list[str], seconds: int, rounds: int) -> l
             named = (
                 f"{kind}, {size}, {'a key frame a second' if keys else 'key frames as they come'}"
             )
-            for way, (processor, wall) in spent.items():
+            for way, each in spent.items():
+                processor = statistics.median(cpu for cpu, _ in each)
                 row = f"| {named} | {way} | {seconds / processor:.1f} "
-                row += f"| {base[0] / processor:.2f} | {alone[0] / processor:.2f} "
-                row += f"| {base[1] / wall:.2f} |"
+                row += f"| {ratio(base, each):.2f} | {ratio(alone, each):.2f} "
+                row += f"| {ratio(base, each, 1):.2f} |"
                 times = WAYS[way](path)
                 if isinstance(times, list):
                     mean, most = off(times, seconds)
