@@ -3,8 +3,8 @@
     python -m models.training.mind --out runs/mind --home .onlooker --minutes 90
 
 The same command goes on where it was stopped, also with other ``--threads`` or ``--minutes``; what
-a step is trained on depends on the seed and its number alone. The learning rate comes down with
-the time spent, and is zero when the minutes are over. Some of what the plain model says to
+a step is trained on depends on the seed and its number alone. The learning rate comes down in the
+last part of the time, and is zero when the minutes are over. Some of what the plain model says to
 ordinary requests is trained along, so that it is not forgotten. ``--score`` measures on timelines
 of domains of which none was trained.
 """
@@ -36,13 +36,13 @@ RATE = 1e-3
 WARM = 20
 """Steps in which the learning rate comes up."""
 
-TIMELINES = 2
-"""Timelines of one step."""
+FALLING = 0.4
+"""Share of the time in which it comes down."""
 
-CHATS = 1
-"""Ordinary requests of one step: some twentieth of its tokens."""
+CHATTING = 2
+"""Every which step has an ordinary request beside its timeline: some tenth of its tokens."""
 
-RECALLED = 0.4
+RECALLED = 0.25
 """Share of questions before which recalled passages stand once more, as the engine puts them."""
 
 MEASURED = 1_000_000_000
@@ -106,14 +106,11 @@ def batch(
 ) -> list[Tree]:
     """What a step is trained on."""
     chance = np.random.default_rng((seed, step))
-    trees = []
-    for place in range(TIMELINES):
-        timeline = made(seed * 10_000_000 + step * TIMELINES + place, TRAINED)
-        right = [(n, asked.answer) for n, asked in enumerate(timeline.asked)]
-        trees.append(reader.tree(timeline, right, chance))
-    if chats:
-        picked = chance.permutation(len(chats)).tolist()[:CHATS]
-        trees.append(reader.chats([chats[n] for n in picked]))
+    timeline = made(seed * 10_000_000 + step, TRAINED)
+    right = [(n, asked.answer) for n, asked in enumerate(timeline.asked)]
+    trees = [reader.tree(timeline, right, chance)]
+    if chats and step % CHATTING == 0:
+        trees.append(reader.chats([chats[int(chance.integers(len(chats)))]]))
     return trees
 
 
@@ -197,7 +194,7 @@ class Trainer:
 
     def _rate(self) -> float:
         done = min(1.0, self.spent / (60 * self.minutes))
-        return min(1.0, (self.done + 1) / WARM) * 0.5 * (1 + math.cos(math.pi * done))
+        return min(1.0, (self.done + 1) / WARM, (1 - done) / FALLING)
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "state.pt", weights_only=True)
