@@ -99,10 +99,17 @@ class Arm:
         """All that is trained."""
         self.weights.float()
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Mean cross-entropy of the answers' first tokens, over the whole vocabulary."""
-        logits, answers, _ = self._logits(batch)
-        return functional.cross_entropy(logits, answers)
+    def loss(self, batch: Batch) -> tuple[Tensor, float]:
+        """Mean cross-entropy of the right answers among their options, by their first tokens;
+        and the share of questions of which the likeliest option is right.
+
+        Of the whole vocabulary the decoder would learn for long how an answer looks before it
+        learnt to see.
+        """
+        logits, flat = self._logits(batch)
+        answers = torch.tensor([question.options.index(question.answer) for question in flat])
+        right = (logits.argmax(1) == answers).float().mean()
+        return functional.cross_entropy(logits, answers), float(right)
 
     @torch.no_grad()
     def choose(self, batch: Batch, slow_of: Sequence[Sensed] | None = None) -> list[str]:
@@ -111,12 +118,9 @@ class Arm:
         Args:
             slow_of: other streams, whose slow tokens are looked into instead.
         """
-        logits, _, flat = self._logits(batch, slow_of)
-        chosen = []
-        for row, question in zip(logits, flat, strict=True):
-            first = [self._ids(" " + option)[0] for option in question.options]
-            chosen.append(question.options[int(row[first].argmax())])
-        return chosen
+        logits, flat = self._logits(batch, slow_of)
+        best = logits.argmax(1).tolist()
+        return [question.options[place] for place, question in zip(best, flat, strict=True)]
 
     @torch.no_grad()
     def likelihood(self, sensed: Sensed, question: str, answer: str) -> float:
@@ -132,17 +136,20 @@ class Arm:
 
     def _logits(
         self, batch: Batch, slow_of: Sequence[Sensed] | None = None
-    ) -> tuple[Tensor, Tensor, list[Asked]]:
-        """Where answers begin: float32 logits ``(n, vocabulary)``, the right tokens, the
-        questions."""
+    ) -> tuple[Tensor, list[Asked]]:
+        """Of each question's options, float32 ``(n, most options)``, minus infinity where there
+        are fewer; and the questions."""
         prompts = [[self._ids(PROMPT.format(q.text)) for q in asked] for asked in batch.asked]
         hidden = self._hidden(batch.sensed, prompts, slow_of)
         lasts = [accumulate(len(ids) for ids in of_one) for of_one in prompts]
         ends = [hidden[row, end - 1] for row, of_one in enumerate(lasts) for end in of_one]
-        logits: Tensor = self.model.get_output_embeddings()(torch.stack(ends)).float()
+        logits = self.model.get_output_embeddings()(torch.stack(ends)).float()
         flat = [question for asked in batch.asked for question in asked]
-        answers = torch.tensor([self._ids(" " + question.answer)[0] for question in flat])
-        return logits, answers, flat
+        firsts = nn.utils.rnn.pad_sequence(
+            [torch.tensor([self._ids(" " + o)[0] for o in q.options]) for q in flat], True, -1
+        )
+        of_options = logits.gather(1, firsts.clamp(min=0))
+        return of_options.masked_fill(firsts < 0, -math.inf), flat
 
     def _hidden(
         self,

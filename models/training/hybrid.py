@@ -79,7 +79,7 @@ class Trainer:
         return Batch(sensed, asked)
 
     def step(self) -> dict[str, float]:
-        """One step of every arm; its losses."""
+        """One step of every arm; its loss, and how much it got right before it."""
         batch = self.batch(self.done)
         rate = min(1, (self.done + 1) / 20, 3 * (1 - self.done / self.steps))
         losses = {}
@@ -88,11 +88,11 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = group["full"] * rate
             optimizer.zero_grad()
-            loss = arm.loss(batch)
+            loss, right = arm.loss(batch)
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(arm.weights.parameters(), 1.0)
             optimizer.step()
-            losses[name] = float(loss.detach())
+            losses |= {name: float(loss.detach()), f"{name} right": right}
         self.done += 1
         return losses
 
