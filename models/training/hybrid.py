@@ -82,7 +82,7 @@ class Trainer:
         """One step of every arm; its loss, and how much it got right before it."""
         batch = self.batch(self.done)
         rate = min(1, (self.done + 1) / 20, 3 * (1 - self.done / self.steps))
-        losses = {}
+        losses: dict[str, float] = {}
         for name, arm in self.arms.items():
             optimizer = self.optimizers[name]
             for group in optimizer.param_groups:
