@@ -145,9 +145,7 @@ class Arm:
         ends = [hidden[row, end - 1] for row, of_one in enumerate(lasts) for end in of_one]
         logits = self.model.get_output_embeddings()(torch.stack(ends)).float()
         flat = [question for asked in batch.asked for question in asked]
-        firsts = nn.utils.rnn.pad_sequence(
-            [torch.tensor([self._ids(" " + o)[0] for o in q.options]) for q in flat], True, -1
-        )
+        firsts = _rows([[self._ids(" " + o)[0] for o in q.options] for q in flat], -1)
         of_options = logits.gather(1, firsts.clamp(min=0))
         return of_options.masked_fill(firsts < 0, -math.inf), flat
 
@@ -166,14 +164,10 @@ class Arm:
             pictures, sounds = self.projector(sensed)
             fast = torch.cat([pictures.mean(2), _pairs(sounds)], 1)
             count = fast.shape[1]
-            words, owner, place = (
-                nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, filler)
-                for rows, filler in (
-                    ([[i for ids in of_one for i in ids] for of_one in texts], 0),
-                    ([[n for n, ids in enumerate(o) for _ in ids] for o in texts], -1),
-                    ([[count + i for ids in o for i in range(len(ids))] for o in texts], count),
-                )
-            )
+            words = _rows([[i for ids in row for i in ids] for row in texts], 0)
+            owner = _rows([[n for n, ids in enumerate(row) for _ in ids] for row in texts], -1)
+            place = _rows([[i for ids in row for i in range(len(ids))] for row in texts], 0)
+            first = torch.arange(count).expand(len(place), -1)
             embeds = torch.cat([fast, self.model.get_input_embeddings()(words)], 1)
             embeds = embeds.to(self.model.dtype)
             more: dict[str, Any] = {}
@@ -185,12 +179,17 @@ class Arm:
             out = self.model.get_decoder()(
                 inputs_embeds=embeds,
                 attention_mask=_branches(owner, count, embeds.dtype),
-                position_ids=torch.cat([torch.arange(count).expand(len(place), -1), place], 1),
+                position_ids=torch.cat([first, count + place], 1),
                 use_cache=False,
                 **more,
             )
             hidden: Tensor = out.last_hidden_state[:, count:]
             return hidden
+
+
+def _rows(rows: Sequence[list[int]], filler: int) -> Tensor:
+    """``(rows, longest)``, filled up at the right."""
+    return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, filler)
 
 
 def _branches(owner: Tensor, shared: int, dtype: torch.dtype) -> Tensor:
