@@ -36,7 +36,7 @@ MEASURED = (
 )  # fmt: skip
 
 LONGEST = 70
-"""Tokens of a reply that are kept."""
+"""Tokens of a reply that are kept; one that is shorter ends with its end mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +78,5 @@ def _reply(model: Any, tokenizer: Any, request: str) -> str:
         out = model.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=LONGEST
         )
-    text: str = tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+    text: str = tokenizer.decode(out[0, ids.shape[1] :])
     return text

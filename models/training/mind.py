@@ -69,7 +69,7 @@ class Reader:
         """Ordinary requests, each with a reply."""
         told = []
         for request, reply in chats:
-            said = self._said(reply)
+            said = self._tokens.ids(reply)
             told.append(Branch((*self._tokens.ids(chat.turn(request)), *said), len(said), weight))
         return Tree(tuple(self._tokens.ids(chat.SYSTEM)), tuple(told))
 

@@ -161,8 +161,8 @@ def test_a_model_that_says_what_it_said_before_has_lost_nothing(
     def sure(model: Any, tree: Tree) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         wanted = torch.tensor([i for b in tree.branches for i in b.ids[-b.answer :]])
         likely = torch.nn.functional.one_hot(wanted, VOCABULARY) * 99.0
-        if tree.branches[0].ids[-2] == Words().encode(" another.")[0]:
-            likely[-2] = 0.0
+        if tree.branches[0].ids[-1] == Words().encode(" another.")[0]:
+            likely[-1] = 0.0
         return likely, wanted, torch.zeros(len(wanted), dtype=torch.long)
 
     monkeypatch.setattr(branches, "answer_logits", sure)
