@@ -161,7 +161,7 @@ class Decoder:
             self._failing[stream.index] = 0
         for frame in frames:
             if self.size is None and stream.type == "video":
-                self.size = upright_size(frame, MAX_PIXELS, self._aspect)
+                self.size = upright_size(frame, aspect=self._aspect)
             if stream.type == "video":
                 self._take_picture(frame)
             else:

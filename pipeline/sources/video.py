@@ -184,7 +184,9 @@ def _lines(height: int, count: int) -> NDArray[np.intp]:
     return np.asarray((np.arange(count) + 0.5) * height / count, dtype=np.intp)
 
 
-def upright_size(frame: Any, longest_side: int, aspect: float = 1.0) -> tuple[int, int]:
+def upright_size(
+    frame: Any, longest_side: float = math.inf, aspect: float = 1.0
+) -> tuple[int, int]:
     """Width and height in square pixels after rotation, within ``longest_side``; ``aspect`` is
     the width of a pixel in its heights."""
     width, height = float(frame.width), float(frame.height)
