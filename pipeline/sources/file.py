@@ -25,7 +25,7 @@ class FileSource:
 
     Args:
         path: the file.
-        rate: most frames a second that are converted to RGB and given; where they are few,
+        rate: most frames a second that are given; where they are few,
             others are not even decoded (:class:`pipeline.sources.thinning.Thinning`).
         start: stream time in seconds to begin at; times given stay those of the file.
         longest_side: larger pictures are scaled down to this many pixels.
