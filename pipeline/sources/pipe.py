@@ -28,7 +28,7 @@ class PipeSource:
     Args:
         live: never wait for the pipe's reader, and drop what comes too late, as of a camera;
             otherwise the program that writes is made to wait.
-        rate: most frames a second that are converted to RGB and given.
+        rate: most frames a second that are given.
         longest_side: larger pictures are scaled down to this many pixels.
         descriptor: the open file to read.
 

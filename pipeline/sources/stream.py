@@ -47,7 +47,7 @@ class StreamSource:
         address: a URL, or a device where ``format`` is given.
         format: FFmpeg's input format of a device, such as ``"v4l2"``.
         options: FFmpeg's own for this input.
-        rate: most frames a second that are converted to RGB and given.
+        rate: most frames a second that are given.
         longest_side: larger pictures are scaled down to this many pixels.
         first_wait: seconds before the first new try.
         name: for people, in place of the address.
