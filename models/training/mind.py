@@ -5,8 +5,8 @@
 The same command goes on where it was stopped, also with other ``--threads`` or ``--minutes``; what
 a step is trained on depends on the seed and its number alone. The learning rate comes down in the
 last part of the time, and is zero when the minutes are over. Some of what the plain model says to
-ordinary requests is trained along, so that it is not forgotten. ``--score`` measures on timelines
-of domains of which none was trained.
+ordinary requests is trained along, so that it is not forgotten; ``--chat`` measures what is left of
+that. ``tests/bench/mind.py`` measures the rest.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ import argparse
 import json
 import math
 import time
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ from models.reasoning.embedded import EmbeddedModel
 from models.reasoning.smollm2 import NAME, load
 from models.training import branches, chat
 from models.training.branches import Branch, Tree
-from models.training.timelines import HELD_OUT, TRAINED, Timeline, made
+from models.training.timelines import TRAINED, Timeline, made
 
 RANK = 32
 RATE = 1e-3
@@ -209,77 +207,6 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-@dataclass(slots=True)
-class Tally:
-    """Of the questions of one sort, how many, how many answered rightly, and how many would be by
-    guessing."""
-
-    asked: int = 0
-    right: int = 0
-    guessed: float = 0.0
-
-
-@dataclass(slots=True)
-class Scores:
-    """What a model did with timelines that it was not trained on.
-
-    Free answers count as right where each of their tokens is the likeliest, so that the model
-    left to itself would say just that. ``denied``: of free questions without an answer, those
-    to which it says :data:`~models.reasoning.prompt.NOT_SEEN`; ``missed``: of those with one.
-    """
-
-    choices: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
-    free: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
-    denied: Tally = field(default_factory=Tally)
-    missed: Tally = field(default_factory=Tally)
-
-
-@torch.inference_mode()
-def score(model: Any, reader: Reader, timelines: Sequence[Timeline]) -> Scores:
-    """Every question of ``timelines``, each by itself: options by their likelihood."""
-    scores = Scores()
-    for number, timeline in enumerate(timelines):
-        asked = [
-            (n, answer)
-            for n, each in enumerate(timeline.asked)
-            for answer in (each.options or dict.fromkeys((each.answer, prompt.NOT_SEEN)))
-        ]
-        tree = reader.tree(timeline, asked, np.random.default_rng(number))
-        logits, wanted, rows = branches.answer_logits(model, tree)
-        likely = -torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
-        best = logits.argmax(-1) == wanted
-        sums = torch.zeros(len(asked)).index_add(0, rows, likely)
-        said = [bool(best[rows == row].all()) for row in range(len(asked))]
-        _count(scores, timeline, asked, sums.tolist(), said)
-    return scores
-
-
-def _count(
-    scores: Scores,
-    timeline: Timeline,
-    asked: Sequence[tuple[int, str]],
-    likely: Sequence[float],
-    said: Sequence[bool],
-) -> None:
-    for number, question in enumerate(timeline.asked):
-        rows = [row for row, (n, _) in enumerate(asked) if n == number]
-        for row in rows:
-            if asked[row][1] == prompt.NOT_SEEN and not question.options:
-                tally = scores.missed if timeline.grounds[number] else scores.denied
-                tally.asked += 1
-                tally.right += said[row]
-        if question.options:
-            given = asked[max(rows, key=likely.__getitem__)][1]
-            tally, guessed = scores.choices[question.kind], 1 / len(question.options)
-            right = given == question.answer
-        else:
-            tally, guessed = scores.free[question.kind], 0.0
-            right = said[rows[0]]
-        tally.asked += 1
-        tally.right += right
-        tally.guessed += guessed
-
-
 OPENING = 20
 """Tokens of a reply that are compared with the plain model's."""
 
@@ -304,50 +231,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=90, help="of the whole run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--score", type=int, metavar="N", help="measure on N timelines instead")
-    parser.add_argument("--plain", action="store_true", help="measure the model as it comes")
-    parser.add_argument("--trained", action="store_true", help="measure on domains of training")
+    parser.add_argument("--chat", action="store_true", help="measure what is left of chat instead")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     given.out.mkdir(parents=True, exist_ok=True)
     model, tokenizer = load(given.home)
     reader = Reader(tokenizer)
     chats = chat.Chats.of(given.out / "chat.json", given.home)
-    if given.score:
-        if not given.plain:
-            adapter.merge(model, given.out / "mind.safetensors", NAME)
-        model = model.to(torch.bfloat16)
+    if given.chat:
         model.set_attn_implementation(branches.NAME)
-        domains = TRAINED if given.trained else HELD_OUT
-        show(score(model, reader, [made(MEASURED + n, domains) for n in range(given.score)]))
-        perplexity, same = chatting(model, reader, chats.measured)
-        print(
-            f"ordinary requests: perplexity {perplexity:.2f} of what the plain model says, ", end=""
-        )
-        print(f"{same:.0%} of {len(chats.measured)} begin with the same {OPENING} tokens")
+        for name in ("as published", "as trained"):
+            perplexity, same = chatting(model, reader, chats.measured)
+            print(f"{name}: perplexity {perplexity:.2f}, {same:.0%} begin with the same {OPENING}")
+            if name == "as published":
+                adapter.merge(model, given.out / "mind.safetensors", NAME)
         return
     model = model.to(torch.bfloat16)
     Trainer(given.out, model, reader, given.seed, given.minutes, chats.trained).run()
-
-
-def show(scores: Scores) -> None:
-    """Print a table."""
-    for title, sorts in (("multiple choice", scores.choices), ("free, word for word", scores.free)):
-        every = Tally(
-            sum(t.asked for t in sorts.values()),
-            sum(t.right for t in sorts.values()),
-            sum(t.guessed for t in sorts.values()),
-        )
-        print(title)
-        for kind, tally in [*sorted(sorts.items()), ("all", every)]:
-            asked = max(1, tally.asked)
-            share, chance = tally.right / asked, tally.guessed / asked
-            print(f"  {kind:>20}: {share:6.1%} of {tally.asked:4}   chance {chance:6.1%}")
-    for title, tally in (
-        ("says 'not seen' where there is no answer", scores.denied),
-        ("says 'not seen' where there is one", scores.missed),
-    ):
-        print(f"{title}: {tally.right} of {tally.asked}")
 
 
 if __name__ == "__main__":

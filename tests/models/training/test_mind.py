@@ -16,7 +16,7 @@ from models.reasoning import prompt
 from models.reasoning.reasoner import Line, Passage
 from models.training import branches, mind
 from models.training.branches import Tree
-from models.training.mind import Reader, Trainer, score
+from models.training.mind import Reader, Trainer
 from models.training.scenes import Asked
 from models.training.timelines import Timeline, made
 
@@ -128,31 +128,6 @@ def test_the_same_timelines_are_made_for_a_step_again(reader: Reader) -> None:
     assert mind.batch(reader, 1, 7) == mind.batch(reader, 1, 7)
     assert mind.batch(reader, 1, 7) != mind.batch(reader, 1, 8)
     assert made(mind.MEASURED).passages  # seeds for measuring are taken, too
-
-
-@pytest.mark.parametrize("knows", [True, False])
-def test_scores_count_what_is_right_and_what_is_made_up(
-    reader: Reader, monkeypatch: pytest.MonkeyPatch, knows: bool
-) -> None:
-    """One who knows every answer; and one who says the first option, and else never anything."""
-
-    def logits(model: Any, tree: Tree) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        good = (0, 3, 5) if knows else (2,)
-        wanted = torch.tensor([i for b in tree.branches for i in b.ids[-b.answer :]])
-        rows = torch.tensor([n for n, b in enumerate(tree.branches) for _ in range(b.answer)])
-        likely = torch.zeros(len(wanted), VOCABULARY)
-        likely[torch.arange(len(wanted)), wanted] = torch.isin(rows, torch.tensor(good)) * 9.0
-        return likely, wanted, rows
-
-    # Branches: Berta, not seen | Anna, Berta, not seen | not seen.
-    monkeypatch.setattr(branches, "answer_logits", logits)
-    scores = score(None, reader, [TIMELINE])
-    assert scores.choices["who"].asked == 1
-    assert scores.choices["who"].right == knows
-    assert scores.choices["who"].guessed == pytest.approx(1 / 3)
-    assert scores.free["who"].right == scores.free["unanswerable"].right == knows
-    assert (scores.denied.asked, scores.denied.right) == (1, int(knows))
-    assert (scores.missed.asked, scores.missed.right) == (1, 0)
 
 
 def test_a_model_that_says_what_it_said_before_has_lost_nothing(
