@@ -74,7 +74,7 @@ def read(path: Path, of: str) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise ReasonerError(
             f"the trained addition to the model, {path}, cannot be read: {error}. Restore the "
-            "file, or start with --plain to do without it"
+            "file, or make it again with models.training.mind"
         ) from error
     if about.get("format") != FORMAT or about.get("of") != of:
         raise _foreign(path, of)
@@ -103,7 +103,8 @@ def merge(model: Any, path: Path, of: str) -> None:
 
 def _foreign(path: Path, of: str) -> ReasonerError:
     return ReasonerError(
-        f"{path} is no addition to {of}. Restore the file, or start with --plain to do without it"
+        f"{path} is no addition to {of}. Restore the file, "
+        "or make it again with models.training.mind"
     )
 
 

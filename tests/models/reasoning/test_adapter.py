@@ -66,7 +66,7 @@ def test_merged_weights_say_what_the_addition_said(kept: tuple[Path, torch.Tenso
 
 def test_a_missing_or_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     damaged = tmp_path / "mind.safetensors"
-    with pytest.raises(ReasonerError, match="Restore the file, or start with --plain"):
+    with pytest.raises(ReasonerError, match="Restore the file, or make it again"):
         adapter.merge(tiny(), damaged, "tiny")
     damaged.write_bytes(b"half of it")
     with pytest.raises(ReasonerError, match=r"mind\.safetensors, cannot be read"):
