@@ -142,8 +142,8 @@ def test_an_install_that_fails_says_what_to_do(
 
 def test_told_to_stop_it_passes_that_on_and_waits() -> None:
     command = (
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGTERM, lambda *_: (print('goodbye', flush=True), sys.exit(3)))\n"
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'goodbye\\n'), sys.exit(3)))\n"
         "print('ready', flush=True)\n"
         "time.sleep(60)\n"
     )

@@ -137,80 +137,84 @@ def test_a_list_or_folder_of_nothing_says_so(tmp_path: Path, text: str | None, t
 # A pipe
 
 
+class Pipe:
+    """A pipe with somebody who writes into it."""
+
+    def __init__(self) -> None:
+        self.reading, self._writing = os.pipe()
+        self._thread: threading.Thread | None = None
+
+    def feed(self, data: bytes, done: threading.Event | None = None) -> None:
+        """Write ``data``, and close, where ``done`` is given not before that."""
+
+        def write() -> None:
+            with contextlib.suppress(OSError), os.fdopen(self._writing, "wb") as end:
+                end.write(data)
+                end.flush()
+                assert done is None or done.wait(60)
+
+        self._thread = threading.Thread(target=write)
+        self._thread.start()
+
+    def close(self) -> None:
+        os.close(self.reading)  # who still writes ends by that
+        if self._thread is not None:
+            self._thread.join(10)
+            assert not self._thread.is_alive()
+
+
 @pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    reading, writing = os.pipe()
-    yield reading, writing
-    for descriptor in (reading, writing):
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+def pipe() -> Iterator[Pipe]:
+    made = Pipe()
+    yield made
+    made.close()
 
 
-def feed(writing: int, data: bytes, done: threading.Event | None = None) -> threading.Thread:
-    """Writes ``data`` into a pipe, and closes it, where ``done`` is given not before that."""
-
-    def write() -> None:
-        with contextlib.suppress(OSError), os.fdopen(writing, "wb") as end:
-            end.write(data)
-            end.flush()
-            assert done is None or done.wait(60)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    return thread
-
-
-def test_a_pipe_gives_what_the_file_would(tmp_path: Path, pipe: tuple[int, int]) -> None:
+def test_a_pipe_gives_what_the_file_would(tmp_path: Path, pipe: Pipe) -> None:
     clip = write_clip(tmp_path / "clip.mkv", seconds=3)
-    thread = feed(pipe[1], clip.read_bytes())
-    source = PipeSource(descriptor=pipe[0])
+    pipe.feed(clip.read_bytes())
+    source = PipeSource(descriptor=pipe.reading)
     media = all_of(source)
-    thread.join(10)
     assert not source.properties.live and source.properties.has_audio
     assert times(media) == times(all_of(FileSource(clip)))
 
 
-def test_a_pipe_that_stays_open_is_left_at_once(tmp_path: Path, pipe: tuple[int, int]) -> None:
+def test_a_pipe_that_stays_open_is_left_at_once(tmp_path: Path, pipe: Pipe) -> None:
     clip = write_clip(tmp_path / "clip.ts", seconds=12, fps=25, codec="mpeg2video")
     done = threading.Event()
-    thread = feed(pipe[1], clip.read_bytes(), done)
+    pipe.feed(clip.read_bytes(), done)
     with (
         Memory.open(None, hashed) as memory,
-        Session(PipeSource(descriptor=pipe[0], live=True), engine(), memory) as session,
+        Session(PipeSource(descriptor=pipe.reading, live=True), engine(), memory) as session,
     ):
         assert session.properties.live
         session.close()
         assert session.status.error is None and not session.status.watching
     done.set()
-    thread.join(10)
 
 
 @pytest.mark.parametrize(
     ("sent", "told"), [(b"", "nothing came"), (b"no media" * 900, "not media")]
 )
-def test_a_pipe_without_media_says_how_to_use_it(
-    pipe: tuple[int, int], sent: bytes, told: str
-) -> None:
-    thread = feed(pipe[1], sent)
+def test_a_pipe_without_media_says_how_to_use_it(pipe: Pipe, sent: bytes, told: str) -> None:
+    pipe.feed(sent)
     with (
         pytest.raises(SourceError, match=f"{told}.*ffmpeg -i INPUT"),
-        PipeSource(descriptor=pipe[0]),
+        PipeSource(descriptor=pipe.reading),
     ):
         pass
-    thread.join(10)
 
 
-def test_a_pipe_that_is_cut_off_keeps_what_came(tmp_path: Path, pipe: tuple[int, int]) -> None:
+def test_a_pipe_that_is_cut_off_keeps_what_came(tmp_path: Path, pipe: Pipe) -> None:
     clip = write_clip(tmp_path / "clip.mkv", seconds=6, size=(320, 240), fps=25)
     data = clip.read_bytes()
-    thread = feed(pipe[1], data[: len(data) // 2])
+    pipe.feed(data[: len(data) // 2])
     seen = []
-    with PipeSource(descriptor=pipe[0]) as source:
+    with PipeSource(descriptor=pipe.reading) as source:
         try:
             seen.extend(source)
         except SourceError as error:
             assert "what came before is kept" in str(error)
-    thread.join(10)
     assert times(seen)[-1] > 1.0
 
 
