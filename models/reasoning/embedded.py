@@ -36,7 +36,7 @@ from models.reasoning.grounding import (
 from models.reasoning.multimodal.chat import plain
 from models.reasoning.multimodal.pieces import pieces
 from models.reasoning.packed import decode_packed
-from models.reasoning.prompt import ASKED, HEAD, clipped, clock, distinct, earlier, shown
+from models.reasoning.prompt import ASKED, END, HEAD, clipped, clock, distinct, earlier, shown
 from models.reasoning.prompt import question as put
 from models.reasoning.reasoner import Counts, Evidence, Line, Passage, Reply
 from models.reasoning.rolling import RollingContext
@@ -80,7 +80,7 @@ class EmbeddedModel:
     def __init__(self, model: Any, tokenizer: Any, context: int = CONTEXT) -> None:
         self.tokenizer = tokenizer
         self.name = f"embedded {smollm2.NAME} 4-bit"
-        self.stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self.stop = tokenizer.convert_tokens_to_ids(END)
         self.enders = [self.stop, *(self.ids(mark)[0] for mark in (".", "\n", ","))]
         self._model = model
         self._context = context

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+
+from scipy.stats import binomtest
 
 from models.training.arms import Arm, Batch
 from models.training.features import Senses
@@ -61,22 +62,13 @@ def table(counts: Counts) -> str:
         cells = [kind, f"{n:,}"]
         cells += [f"{100 * count.get(name, 0) / n:.0f}" for name in ("chance", *GUESSERS)]
         for name in LOOKERS:
-            right = count.get(name, 0)
-            low, high = wilson(right, n)
-            cells.append(f"{100 * right / n:.0f} ({100 * low:.0f} to {100 * high:.0f})")
+            right = int(count.get(name, 0))
+            ends = binomtest(right, n).proportion_ci(0.95, method="wilson")
+            cells.append(f"{100 * right / n:.0f} ({100 * ends.low:.0f} to {100 * ends.high:.0f})")
         rows.append("| " + " | ".join(cells) + " |")
     every = counts["all"]
     only = " and ".join(f"{int(every.get(f'only {a}', 0))} only {a}" for a in ARMS)
     return "\n".join(rows) + f"\n\nOf all questions, {only} is right about."
-
-
-def wilson(right: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, 1927), both ends in [0, 1]."""
-    z = 1.959964
-    share, spread = right / n, z * z / n
-    middle = share + spread / 2
-    half = z * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
 def _likeliest(frequency: Counter[str], question: Asked) -> str:

@@ -22,12 +22,12 @@ from pathlib import Path
 import torch
 
 from app.home import home
+from app.scoring.metrics import wilson
 from models.reasoning import adapter, prompt
 from models.reasoning.context import Fork, StreamingContext
 from models.reasoning.embedded import EmbeddedModel
 from models.reasoning.packed import decode_packed
 from models.reasoning.smollm2 import NAME, load
-from models.training.measure import wilson
 from models.training.mind import MEASURED
 from models.training.timelines import HELD_OUT, NOT_SEEN, TRAINED, Asked, Timeline, made
 from models.training.timelines.values import ONES

@@ -13,6 +13,14 @@ def test_wilson_agrees_with_its_formula():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [(0, 10, 0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1)],
+)
+def test_interval_of_a_share(right: int, n: int, low: float, high: float) -> None:
+    assert wilson(right, n) == pytest.approx((low, high), abs=1e-4)
+
+
 def test_the_interval_of_a_single_task_is_wilsons():
     marks = [True] * 6 + [False] * 4
     assert wilson_of_means([[marks]]) == pytest.approx(wilson(6, 10))

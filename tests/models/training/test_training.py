@@ -19,7 +19,7 @@ from models.training import hybrid as training
 from models.training.arms import Batch
 from models.training.features import CHANNELS, GRID, Sensed, Senses, spectrum
 from models.training.hybrid import HELD_OUT, Trainer
-from models.training.measure import score, table, wilson
+from models.training.measure import score, table
 from models.training.scenes import SECONDS, Scene
 from tests.models.reasoning.test_context import one_thread, tiny  # noqa: F401
 
@@ -217,14 +217,6 @@ def test_the_blind_know_what_is_asked_in_which_words() -> None:
     found = score(arms, senses, seeds, seeds)["all"]
     assert found["blind"] > found["prior"] > found["chance"]
     assert found["hybrid"] == found["fast"] == found["swapped"]
-
-
-@pytest.mark.parametrize(
-    ("right", "n", "low", "high"),
-    [(0, 10, 0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1)],
-)
-def test_interval_of_a_share(right: int, n: int, low: float, high: float) -> None:
-    assert wilson(right, n) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_likelihood_of_an_answer_is_that_of_its_tokens(tmp_path: Path, model: Any) -> None:
