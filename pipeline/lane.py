@@ -26,6 +26,9 @@ from pipeline.supervisor import Supervisor
 from pipeline.turns import Turns
 from pipeline.watcher import Watched, Watcher
 
+PUT_INTO_WORDS = 1.5
+"""Seconds that speech may wait for its words before pictures have to give way to it."""
+
 NOT_RUNNING = "nobody watched: Onlooker was not running"
 
 
@@ -47,13 +50,15 @@ class LaneStatus:
     faults: Mapping[str, int] = field(default_factory=dict)
     unwritten: int = 0
     lost: int = 0
+    wordless: float = 0.0
 
 
 class Lane:
     """Watches one source into a memory that other lanes may share.
 
-    Two threads: the reader decodes into a bounded queue; ``watch`` samples, perceives, cuts
-    into segments and appends them to memory.
+    Its threads: the reader decodes into a bounded queue; ``watch`` samples, perceives, cuts
+    into segments and appends them to memory; where the source is live, ``understand`` turns
+    speech into words beside it.
 
     Args:
         name: what the source is called in memory; empty for the only one.
@@ -111,8 +116,9 @@ class Lane:
         senses = engine.senses
         last = memory.latest(1, source=name)
         self._heard_until = max((segment.known_at for segment in last), default=-math.inf)
+        self._perception = Perception(senses, self._supervisor)
         self.watcher = Watcher(
-            Perception(senses, self._supervisor),
+            self._perception,
             Sampler(fps, burst),
             Segmenter(
                 start=last[0].end if last else None, source=name, next_index=memory.next_index
@@ -143,6 +149,7 @@ class Lane:
         if self.reader.live:
             given = {"sound": self.properties.has_audio, "pictures": self.properties.has_video}
             self.watcher.expected = frozenset(kind for kind, comes in given.items() if comes)
+            self._perception.understanding.start()
         self.watching = True
         self._thread.start()
 
@@ -158,7 +165,7 @@ class Lane:
             self.watcher.now,
             self.reader.lag,
             self.reader.read,
-            self.reader.dropped,
+            self.reader.dropped + self._perception.understanding.left_out,
             self.watcher.offered,
             self.watcher.sampled,
             self.watching,
@@ -167,21 +174,23 @@ class Lane:
             self._faults(),
             len(self.watcher.keeper.held),
             self.watcher.keeper.lost,
+            self.watcher.wordless,
         )
 
     def stop(self) -> None:
-        """Tell both threads to end; :meth:`join` waits for it."""
+        """Tell the threads to end; :meth:`join` waits for it."""
         self.stopped = self.stopped or self.watching
         self.frontier.close()
         self.reader.stop()
 
     def join(self, deadline: float) -> bool:
-        """True where both threads have ended by ``deadline`` on the monotonic clock. What was
+        """True where all threads have ended by ``deadline`` on the monotonic clock. What was
         seen is in memory as soon as the one that watches has."""
         if self._thread.is_alive():
             self._thread.join(max(0.0, deadline - clock.monotonic()))
         ended = self.reader.close(max(0.0, deadline - clock.monotonic()))
-        return ended and not self._thread.is_alive()
+        understood = self._perception.understanding.close(deadline)
+        return ended and understood and not self._thread.is_alive()
 
     def _watch(self) -> None:
         """The watch thread."""
@@ -222,7 +231,8 @@ class Lane:
 
     def _ease(self, worked: float) -> None:
         """Watch as closely as there is time for, after ``worked`` seconds of work."""
-        quality = self._quality.observe(self.watcher.now, self.reader.lag, worked)
+        lag = max(self.reader.lag, self.watcher.wordless - PUT_INTO_WORDS)
+        quality = self._quality.observe(self.watcher.now, lag, worked)
         if quality is not self.watcher.quality:
             with self._turn:
                 self.watcher.ease(quality)

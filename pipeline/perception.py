@@ -7,7 +7,6 @@ to moment (voice activity, text on screen, motion) is held by its :class:`Percep
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -22,10 +21,13 @@ from models.vision.facts import FactFinder, Moving
 from models.vision.objects import Looked
 from models.vision.text_reader import ReadText, TextReader, TextTracker
 from pipeline.supervisor import Supervisor
+from pipeline.understanding import Said, Understanding
 
 REMIND = 8.0
 """Seconds after which text that still stands is reported again, so that every segment of some
 length holds what can be read in it."""
+
+UNHEARD = "what was said was not understood: this machine could not keep up"
 
 
 class Hearing(Protocol):
@@ -70,11 +72,16 @@ class Perception:
 
     Args:
         supervisor: runs the models' steps; one that fails is gone without.
+
+    Attributes:
+        understanding: what is said, on its way to words; :meth:`Understanding.start` it where the
+            stream must not be held up.
     """
 
     def __init__(self, senses: Senses, supervisor: Supervisor | None = None) -> None:
         self._senses = senses
         self._supervisor = supervisor or Supervisor()
+        self.understanding = Understanding(senses.hearing.transcribe)
         self._voice = VoiceActivity()
         self._text = TextTracker(senses.reading)
         self._facts = FactFinder()
@@ -84,37 +91,60 @@ class Perception:
 
     @property
     def speaking_since(self) -> float | None:
-        """Stream time at which the speech still going on began, or None in silence."""
-        return self._voice.speaking_since
+        """Stream time at which the oldest speech began that is still going on, or not in words
+        yet; None where there is none."""
+        waiting = self.understanding.waiting
+        return waiting[0].speech.start if waiting else self._voice.speaking_since
 
     @property
     def silent_since(self) -> float | None:
         """Stream time at which the last speech ended, or None."""
         return self._voice.silent_since
 
-    def hear(self, chunk: AudioChunk) -> list[Utterance]:
-        """Utterances that ended within ``chunk``."""
+    def hear(self, chunk: AudioChunk) -> None:
+        """Listen to ``chunk``; :meth:`understood` gives what was said."""
         feed = self._supervisor.attempt(
             "listening", chunk.end, lambda: self._voice.feed(chunk), since=chunk.time
         )
         # What was being said when listening failed is all there is of it.
-        return self._transcribe(self._voice.finish() if feed is None else feed)
+        self._put(self._voice.finish() if feed is None else feed)
+
+    def cut_off(self) -> None:
+        """The sound ends here, for now."""
+        self._put(self._voice.finish())
 
     def finish(self) -> list[Utterance]:
-        """The utterance that the end of the sound, or a gap in it, cuts off."""
-        return self._transcribe(self._voice.finish())
+        """All that is still to be understood: the stream has ended."""
+        self._put(self._voice.finish())
+        return self.understood(wait=True)
+
+    def understood(self, wait: bool = False) -> list[Utterance]:
+        """Utterances that are in words since the last call. Of a stream that must not be held up
+        they come some time after they end, unless it is worth to ``wait``."""
+        heard = []
+        for said in self.understanding.understood(wait):
+            speech = said.speech
+            transcript = self._supervisor.attempt(
+                "understanding speech", speech.end, said.words, since=speech.start
+            )
+            if transcript is not None:
+                heard.append(_utterance(transcript))
+        return heard
 
     @property
-    def speech_so_far(self) -> Speech | None:
-        """The speech that is still going on, as sound."""
-        return self._voice.so_far()
+    def speech_so_far(self) -> tuple[Said, ...]:
+        """What is not in words yet, oldest first; the last may still be going on."""
+        speech = self._voice.so_far()
+        going_on = () if speech is None else (self.understanding.said(speech),)
+        return (*self.understanding.waiting, *going_on)
 
-    def understand(self, speech: Speech, now: float) -> Utterance | None:
-        """What :attr:`speech_so_far` of stream time ``now`` says. From any thread, also while
-        the stream is fed: it takes the recogniser about as long as the finished utterance will.
-        """
+    @staticmethod
+    def words(said: Said, now: float) -> Utterance | None:
+        """What one of :attr:`speech_so_far` of stream time ``now`` says. From any thread, also
+        while the stream is fed: it takes the recogniser about as long as the finished utterance
+        will."""
         try:
-            transcript = self._senses.hearing.transcribe(speech)
+            transcript = said.words()
         except Exception:  # told, and kept as a gap, when the finished utterance fails as well
             return None
         if transcript is None:
@@ -166,18 +196,11 @@ class Perception:
         self._text = TextTracker(self._senses.reading)
         self._standing = []
 
-    def _transcribe(self, stretches: list[Speech]) -> list[Utterance]:
-        heard = []
+    def _put(self, stretches: list[Speech]) -> None:
         for speech in stretches:
-            transcript = self._supervisor.attempt(
-                "understanding speech",
-                speech.end,
-                partial(self._senses.hearing.transcribe, speech),
-                since=speech.start,
-            )
-            if transcript is not None:
-                heard.append(_utterance(transcript))
-        return heard
+            unheard = self.understanding.put(speech)
+            if unheard is not None and self._supervisor.begin("speech", unheard.start, UNHEARD):
+                self._supervisor.end("speech", unheard.end)
 
 
 def _in_words(thing: Moving) -> str:

@@ -3,7 +3,8 @@
 Its threads, each owned and joined here:
 
 - for each source those of its lane (``pipeline/lane.py``): the reader decodes into a bounded
-  queue; ``watch`` samples, perceives, cuts into segments and appends them to memory;
+  queue; ``watch`` samples, perceives, cuts into segments and appends them to memory; of a live
+  source ``understand`` puts speech into words;
 - ``context`` extends the reasoner's running context by each segment (``pipeline/context.py``).
 
 Answers are made on the caller's own thread, so watching and answering never wait for each
@@ -60,7 +61,8 @@ class Status:
     Attributes:
         time: stream time watched up to, in seconds.
         lag: seconds of stream time between what was read and what was watched.
-        read, dropped: media items read from the source, and those of them dropped.
+        read, dropped: media items read from the source, and those of them dropped; a stretch of
+            speech that was not understood for want of time counts as one.
         offered, sampled: frames that came to the sampler, and those looked at.
         segments: segments in memory.
         context, context_limit: tokens in the running context, and the most it holds.
@@ -68,6 +70,7 @@ class Status:
         error: what ended the watching, if anything did.
         quality: how closely is looked; of several sources the lowest.
         faults: how often each part failed, by its name.
+        wordless: seconds for which the oldest speech that has ended waits for its words.
         unwritten, lost: segments held because the session cannot be written, and those of them
             given up.
         lanes: the same of each source. Of several, what stands above is the latest time, the
@@ -89,6 +92,7 @@ class Status:
     faults: Mapping[str, int] = field(default_factory=dict)
     unwritten: int = 0
     lost: int = 0
+    wordless: float = 0.0
     lanes: tuple[LaneStatus, ...] = ()
 
 
@@ -248,6 +252,7 @@ class Session:
             faults=dict(sum((Counter(each.faults) for each in lanes), self._context.faults)),
             unwritten=sum(each.unwritten for each in lanes),
             lost=sum(each.lost for each in lanes),
+            wordless=max(each.wordless for each in lanes),
             lanes=lanes,
         )
 

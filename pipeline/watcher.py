@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from memory.memory import Memory
 from memory.segment import Gap, Observation, SceneChange, Segment
 from models.media import SAMPLE_RATE, AudioChunk, Break, Frame, Media, within
-from models.speech.voice import Speech
 from pipeline.events import Remark
 from pipeline.gaze import GazeWatcher
 from pipeline.keeper import Keeper
@@ -22,6 +21,7 @@ from pipeline.quality import Quality
 from pipeline.sampler import Sampler
 from pipeline.segmenter import Sealed, Segmenter
 from pipeline.supervisor import Supervisor
+from pipeline.understanding import Said
 
 CUT = 0.1
 """Sampler score from which a frame counts as the first of a new scene."""
@@ -65,13 +65,13 @@ class SoFar:
     Attributes:
         held: sealed and not on disk yet, oldest first.
         unsealed: the stretch that is still open.
-        speech: what is being said, not in ``unsealed`` yet.
+        speech: what was said and is being said that is not in ``unsealed`` yet.
     """
 
     time: float
     held: tuple[Watched, ...]
     unsealed: Watched | None = None
-    speech: Speech | None = None
+    speech: tuple[Said, ...] = ()
 
 
 class Watcher:
@@ -159,6 +159,12 @@ class Watcher:
         found = self._supervisor.attempt(GAZE, self.now, lambda: gaze.sample(media))
         return self._segment(tuple(found or ()))
 
+    @property
+    def wordless(self) -> float:
+        """Seconds for which the oldest speech that has ended waits for its words."""
+        waiting = self._perception.understanding.waiting
+        return max(0.0, self.now - waiting[0].speech.end) if waiting else 0.0
+
     def finish(self) -> list[Watched]:
         """Seal what is open: the stream has ended.
 
@@ -181,15 +187,15 @@ class Watcher:
         return SoFar(self.now, held, self._with_sound(sealed), self._perception.speech_so_far)
 
     def heard_out(self, so_far: SoFar) -> list[Watched]:
-        """What :meth:`so_far` gave, oldest first, with the words of the speech that was still
-        going on. From any thread, also while the stream is watched."""
+        """What :meth:`so_far` gave, oldest first, with the words of the speech that was not in
+        words yet. From any thread, also while the stream is watched."""
         unsealed, speech = so_far.unsealed, so_far.speech
         if unsealed is None:
             return list(so_far.held)
-        said = None if speech is None else self._perception.understand(speech, so_far.time)
-        if said is not None:
+        words = [self._perception.words(said, so_far.time) for said in speech]
+        if heard := tuple(each for each in words if each is not None):
             segment = unsealed.segment
-            segment = replace(segment, observations=(*segment.observations, said))
+            segment = replace(segment, observations=(*segment.observations, *heard))
             unsealed = replace(unsealed, segment=segment)
         return [*so_far.held, unsealed]
 
@@ -222,16 +228,16 @@ class Watcher:
         while self._sound[0].end < chunk.end - SOUND_KEPT:
             self._sound.popleft()
         self._notice("sound", chunk.end)
-        heard = self._perception.hear(chunk)
+        self._perception.hear(chunk)
         self.now = max(self.now, chunk.end)
-        return self._segment(tuple(heard))
+        return self._segment()
 
     def _take_break(self, away: Break) -> list[Watched]:
         """What was being said is cut off; the gap is kept, so that it can be asked about."""
-        cut_off = self._perception.finish()
+        self._perception.cut_off()
         self.now = max(self.now, away.end)
         self._came.clear()
-        return self._segment((*cut_off, Gap(away.time, away.end, away.reason)))
+        return self._segment((Gap(away.time, away.end, away.reason),))
 
     def _notice(self, kind: str, time: float) -> None:
         """That something of ``kind`` has come, and whether what else should come has not."""
@@ -249,11 +255,11 @@ class Watcher:
 
     def _segment(
         self,
-        found: tuple[Observation, ...],
+        found: tuple[Observation, ...] = (),
         frame: Frame | None = None,
         features: NDArray[np.float16] | None = None,
     ) -> list[Watched]:
-        found = (*found, *self._supervisor.gaps(self.now))
+        found = (*found, *self._perception.understood(), *self._supervisor.gaps(self.now))
         for observation in found:
             self._emit(observation)
         return self._keep(

@@ -69,7 +69,8 @@ class Metrics:
         memory = psutil.Process().memory_info().rss
         yield GaugeMetricFamily("onlooker_memory_bytes", "Resident memory", memory)
         figures = [(room, room.figures()) for room in rooms]
-        for key, unit in (("lag", "seconds"), ("context", "tokens"), *((k, "now") for k in KEPT)):
+        measured = (("lag", "seconds"), ("wordless", "seconds"), ("context", "tokens"))
+        for key, unit in (*measured, *((k, "now") for k in KEPT)):
             family = GaugeMetricFamily(
                 f"onlooker_session_{key}_{unit}" if unit != "now" else f"onlooker_session_{key}",
                 f"{key} of an open session",

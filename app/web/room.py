@@ -347,6 +347,7 @@ class Room:
             "watching": status.watching,
             "error": status.error,
             "lag": round(max(behind if status.watching else 0.0, status.lag), 3),
+            "wordless": round(status.wordless, 3),
             "source_fps": properties.frame_rate
             or (round((status.offered - offered) / passed, 2) if enough else None),
             "sampled_fps": round((status.sampled - sampled) / passed, 2) if enough else None,

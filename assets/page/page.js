@@ -199,6 +199,7 @@ function tellFigures(told) {
   const rows = {
     Watched: clock(told.time) + (told.duration ? ` of ${clock(told.duration)}` : ""),
     "Behind": `${told.lag.toFixed(1)} s`,
+    ...(told.wordless >= 1 ? { "Words behind": `${told.wordless.toFixed(1)} s` } : {}),
     "Source": rate(told.source_fps),
     "Looked at": rate(told.sampled_fps),
     "Dropped": told.dropped,

@@ -59,9 +59,13 @@ class Layout:
         firsts = lengths.cumsum(0) - lengths
         lasts = firsts + lengths - 1
         self.padded = (firsts[:, None] + torch.arange(longest)).minimum(lasts[:, None])
-        seen = torch.ones(longest, longest, dtype=torch.bool).tril()
-        whole = torch.ones(longest, self.text, dtype=torch.bool)
-        self.mask = torch.cat([whole, seen], 1)
+        self.before = _hidden(self.text)
+        self.own = _hidden(longest)
+
+
+def _hidden(count: int) -> Tensor:
+    """What is added to the scores of ``count`` tokens so that none sees a later one."""
+    return torch.full((count, count), -torch.inf).triu(1)
 
 
 def branching_attention(
@@ -76,36 +80,41 @@ def branching_attention(
 ) -> tuple[Tensor, None]:
     """Attention of transformers' interface over a :class:`Layout`, given as ``branching``.
 
-    Heads that share keys are folded into the query's length, so keys are never repeated.
+    Heads that share keys are folded into the query's length, and all branches look into the text in
+    one product, so the text's keys are never repeated. Plain products, since the fused attention of
+    torch 2.13 on a CPU takes most of a training step in bfloat16.
     """
     assert branching is not None
     _, heads, _, size = query.shape
-    shared = key.shape[1]
-    groups, first = heads // shared, branching.text
-    attend = nn.functional.scaled_dot_product_attention
-    text = attend(
-        query[:, :, :first],
-        key[:, :, :first].repeat_interleave(groups, 1),
-        value[:, :, :first].repeat_interleave(groups, 1),
-        is_causal=True,
-        scale=scaling,
-    )
+    shared, first = key.shape[1], branching.text
+    groups = heads // shared
     count, longest = branching.padded.shape
+    asked = (query[0] * (size**-0.5 if scaling is None else scaling)).view(shared, groups, -1, size)
+    keys, values = key[0], value[0]
 
-    def padded(states: Tensor) -> Tensor:
-        """``(1, h, tokens, size)`` of the branches as ``(branches, h, longest, size)``."""
-        picked = states[0, :, first:].index_select(1, branching.padded.flatten())
-        return picked.view(-1, count, longest, size).transpose(0, 1)
+    def padded(states: Tensor, begin: int = first) -> Tensor:
+        """``(..., tokens, n)`` of the branches as ``(..., branches, longest, n)``."""
+        picked = states[..., begin:, :].index_select(-2, branching.padded.flatten())
+        return picked.view(*states.shape[:-2], count, longest, states.shape[-1])
 
-    def whole(states: Tensor) -> Tensor:
-        return torch.cat([states[:, :, :first].expand(count, -1, -1, -1), padded(states)], 2)
+    scores = asked[:, :, :first].reshape(shared, -1, size) @ keys[:, :first].transpose(1, 2)
+    scores = scores.view(shared, groups, first, first) + branching.before.to(scores.dtype)
+    text = scores.softmax(-1).view(shared, -1, first) @ values[:, :first]
 
-    folded = padded(query).reshape(count, shared, groups * longest, size)
-    mask = branching.mask.repeat(groups, 1)
-    out = attend(folded, whole(key), whole(value), attn_mask=mask, scale=scaling)
-    rows = out.view(count, heads, longest, size).transpose(1, 2).reshape(-1, heads, size)
-    branches = rows.index_select(0, branching.places)[None]
-    return torch.cat([text.transpose(1, 2), branches], 1).contiguous(), None
+    rows = asked[:, :, first:].reshape(shared, -1, size)
+    far = rows @ keys[:, :first].transpose(1, 2)
+    near = padded(asked).transpose(1, 2).reshape(shared * count, -1, size)
+    near = near @ padded(keys).flatten(0, 1).transpose(1, 2)
+    near = near.view(shared, count, groups, longest, longest).transpose(1, 2)
+    near = (near + branching.own.to(near.dtype)).flatten(2, 3)
+    near = near.index_select(2, branching.places).flatten(1, 2)
+    seen = torch.cat([far, near], -1).softmax(-1)
+    own = padded(seen[..., first:].reshape(shared, groups, -1, longest), 0)
+    own = own.transpose(1, 2).reshape(shared * count, -1, longest) @ padded(values).flatten(0, 1)
+    own = own.view(shared, count, groups, longest, size).transpose(1, 2).flatten(2, 3)
+    own = own.index_select(2, branching.places).flatten(0, 1)
+    far = (seen[..., :first] @ values[:, :first]).view(heads, -1, size)
+    return torch.cat([text.view(heads, first, size), far + own], 1).transpose(0, 1)[None], None
 
 
 AttentionInterface.register(NAME, branching_attention)
@@ -143,9 +152,13 @@ def answer_logits(model: Any, tree: Tree) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def loss(model: Any, tree: Tree) -> Tensor:
-    """Mean over branches of their answers' cross entropy a token, weighted."""
+    """Mean over branches, weighted, of their answers' cross entropy, over the root of its tokens.
+
+    Most tokens of an answer follow from those before. A mean over tokens would make what decides
+    between long answers count little, a sum would drown the short ones.
+    """
     logits, wanted, numbers = answer_logits(model, tree)
     lost = nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
     sums = torch.zeros(len(tree.branches)).index_add(0, numbers, lost)
-    shares = torch.tensor([b.weight / b.answer for b in tree.branches]) / tree.weight
+    shares = torch.tensor([b.weight / b.answer**0.5 for b in tree.branches]) / tree.weight
     return (sums * shares).sum()

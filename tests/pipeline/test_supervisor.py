@@ -134,9 +134,11 @@ def test_speech_that_cannot_be_understood_is_a_gap_where_it_was_spoken() -> None
     ears = Broken(Ears())
     supervisor = Supervisor()
     perception = Perception(senses(hearing=ears), supervisor)
-    assert perception._transcribe([Speech(3.0, np.zeros(16_000, np.float32))]) == []
+    perception.understanding.put(Speech(3.0, np.zeros(16_000, np.float32)))
+    assert perception.understood() == []
     ears.broken = False
-    heard = perception._transcribe([Speech(8.0, np.zeros(16_000, np.float32))])
+    perception.understanding.put(Speech(8.0, np.zeros(16_000, np.float32)))
+    heard = perception.understood()
     assert [u.start for u in heard] == [8.0]
     assert [(g.start, g.end) for g in supervisor.gaps(9.0)] == [(3.0, 8.0)]
 
@@ -151,7 +153,8 @@ def test_when_listening_fails_nobody_counts_as_speaking(monkeypatch: pytest.Monk
         perception.hear(AudioChunk(i / 5, np.zeros(3200, np.float32)))
     assert perception.speaking_since == pytest.approx(0.0)
     monkeypatch.setattr(VoiceActivity, "_judge", lambda self, frames: fail())
-    heard = perception.hear(AudioChunk(2.0, np.zeros(3200, np.float32)))
+    perception.hear(AudioChunk(2.0, np.zeros(3200, np.float32)))
+    heard = perception.understood()
     assert perception.speaking_since is None
     assert [u.start for u in heard] == [pytest.approx(0.0)]
     assert supervisor.faults == {"listening": 1}
