@@ -8,7 +8,12 @@ from models.training.timelines.story import Slots, Story, Told, filled, kind_of,
 from models.training.timelines.values import ONES
 from models.training.timelines.wordings import BY_WORD
 
-_WAYS_TOLD = ("spoken", "written on the screen", "not told at all")
+_SPOKEN, _WRITTEN, _BOTH, _UNTOLD = range(4)
+_WAYS_TOLD = (
+    ("spoken", "written on the screen", "both spoken and written", "not told at all"),
+    ("It was spoken", "It was written", "It was spoken and written", "It was not told"),
+    ("in words that were heard", "in writing", "in both ways", "not at all"),
+)
 
 
 def told_fact(story: Story) -> Draft | None:
@@ -156,7 +161,7 @@ def source(story: Story) -> Draft | None:
         what = story.value(names[0]).shown
         if story.anywhere(what):
             return None
-        answer, places = _WAYS_TOLD[2], list[int]()
+        how, places = _UNTOLD, list[int]()
     else:
         what, places = one.said, story.places(one.said)
         kinds = {
@@ -165,13 +170,15 @@ def source(story: Story) -> Draft | None:
             for line in story.lines[place]
             if words(what) in words(line.text)
         }
-        if len(places) != 1 or len(kinds & {"heard", "read"}) != 1 or len(kinds) != 1:
+        if not places or not kinds or not kinds <= {"heard", "read"}:
             return None
-        answer = _WAYS_TOLD[0] if "heard" in kinds else _WAYS_TOLD[1]
+        how = _BOTH if len(kinds) == 2 else _SPOKEN if "heard" in kinds else _WRITTEN
+    ways = chance.choice(_WAYS_TOLD)
+    some = [way for n, way in enumerate(ways) if n in (how, _SPOKEN, _WRITTEN, _UNTOLD)]
+    fixed = ways if chance.random() < 0.5 else tuple(some)
     text = story.wording("source", x=what)
-    return Draft(
-        "heard or read", text, answer, answer, [], places, timed=bool(places), fixed=_WAYS_TOLD
-    )
+    said, timed = _WAYS_TOLD[0][how], bool(places)
+    return Draft("heard or read", text, said, ways[how], [], places, timed=timed, fixed=fixed)
 
 
 def state(story: Story) -> Draft | None:

