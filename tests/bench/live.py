@@ -139,7 +139,7 @@ def follow(
                     told.lines.append(room.camera.now - event.what.end)
         status = room.session.status
         with lock:
-            if sender.is_alive():
+            if sender.is_alive() and status.time > 0:  # something has been watched
                 told.behind.append(room.camera.reached - status.time)
             told.lowest = max(told.lowest, status.quality)
         for at in [at for at in waiting if at <= room.camera.now]:
