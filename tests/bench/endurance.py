@@ -58,7 +58,9 @@ class Minute:
     """One row: minute of the run, figures of the process, of the session, of the machine.
 
     ``cpu`` is processor seconds that the process took in each second of the minute; ``load``
-    the machine's load average. ``first_token`` is in seconds, -1 where nothing was asked.
+    the machine's load average. ``lag``, and the seconds ``wordless`` for which speech waited for
+    its words, are the greatest of the minute, looked at four times a second. ``first_token`` is in
+    seconds, -1 where nothing was asked.
     """
 
     minute: int
@@ -69,6 +71,7 @@ class Minute:
     threads: int
     stream: float
     lag: float
+    wordless: float
     read: int
     offered: int
     sampled: int
@@ -164,8 +167,11 @@ def run(minutes: int, report: Path, folder: Path) -> None:
                 if minute % EVERY == 0:
                     asked = Asked(session, minute // EVERY)
                     asked.start()
+                lag = wordless = 0.0
                 while (left := began + 60 * minute - time.monotonic()) > 0:
-                    time.sleep(min(left, 1.0))
+                    time.sleep(min(left, 0.25))
+                    status = session.status
+                    lag, wordless = max(lag, status.lag), max(wordless, status.wordless)
                 now, spent = time.monotonic(), sum(me.cpu_times()[:2])
                 rows.writerow(
                     asdict(
@@ -177,6 +183,7 @@ def run(minutes: int, report: Path, folder: Path) -> None:
                             minute,
                             now - began,
                             (spent - taken) / (now - before),
+                            (lag, wordless),
                             asked,
                         )
                     )
@@ -198,6 +205,7 @@ def measured(
     minute: int,
     wall: float,
     cpu: float,
+    late: tuple[float, float],
     asked: Asked | None,
 ) -> Minute:
     memory, status = me.memory_full_info(), session.status
@@ -210,7 +218,8 @@ def measured(
         handles=me.num_fds() if hasattr(me, "num_fds") else me.num_handles(),
         threads=me.num_threads(),
         stream=round(status.time, 1),
-        lag=round(status.lag, 2),
+        lag=round(late[0], 2),
+        wordless=round(late[1], 2),
         read=status.read,
         offered=status.offered,
         sampled=status.sampled,
@@ -306,8 +315,10 @@ def summary(rows: Sequence[Minute], day: Sequence[dict[str, str]]) -> str:
     tokens = [row for row in rows if row.first_token >= 0]
     lines += [
         "",
-        f"- Lag at the end of each minute: median {statistics.median(lags):.2f} s, worst "
-        f"{lags[-1]:.2f} s.",
+        f"- Greatest lag of each minute: median {statistics.median(lags):.2f} s, worst "
+        f"{lags[-1]:.2f} s; speech waited for its words for at most "
+        f"{statistics.median(row.wordless for row in rows):.2f} s (median) and "
+        f"{max(row.wordless for row in rows):.2f} s (worst).",
         f"- Dropped: {last.dropped} of {last.read} items read "
         f"({100 * last.dropped / max(1, last.read):.1f} %), "
         f"{dropped_by_thirds(rows)}; {last.sampled} of {last.offered} frames "

@@ -58,7 +58,8 @@ def finished(story: Story, draft: Draft) -> Asked:
         others = {one.lower(): one for one in reversed(draft.wrong)}
         others.pop(draft.shown.lower(), None)
         wrong = list(reversed(others.values()))[: most - 1]
-        if draft.shown != NOT_SEEN and chance.random() < 0.22:
+        offered = 0.4 if story.side == "trained" else 0.22  # the engine offers it always
+        if draft.shown != NOT_SEEN and chance.random() < offered:
             wrong[-1:] = [NOT_SEEN]
         options = [draft.shown, *wrong]
     chance.shuffle(options)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from models.training.timelines.domains import Event
 from models.training.timelines.drafts import Draft, decided, mixed
 from models.training.timelines.of_facts import subjects_of, the
-from models.training.timelines.of_sights import unseen
+from models.training.timelines.of_sights import things_at, unseen
 from models.training.timelines.story import Story, filled
 from models.training.timelines.values import article
 
@@ -21,8 +23,10 @@ def action(story: Story) -> Draft | None:
 
 
 def before_or_after(story: Story) -> Draft | None:
-    """What was done before or after something else."""
+    """What was done, or seen, before or after something else."""
     chance, events = story.chance, story.events
+    if chance.random() < 0.4:
+        return _seen_before_or_after(story)
     if len(events) < 2:
         return None
     here = chance.randrange(len(events))
@@ -34,6 +38,25 @@ def before_or_after(story: Story) -> Draft | None:
     wrong = _other_doings(story, {one.shown, other.shown})
     text = story.wording(key, x=one.shown)
     return Draft("before or after", text, other.shown, other.shown, wrong, [other.place])
+
+
+def _seen_before_or_after(story: Story) -> Draft | None:
+    views = [(place, things_at(story, place)) for place in range(len(story.lines))]
+    views = [(place, there) for place, there in views if there]
+    shown = [views[0], *(b for a, b in pairwise(views) if a[1] != b[1])] if views else []
+    once = [n for n, (_, there) in enumerate(shown) if len(there) == 1]
+    once = [n for n in once if sum(shown[n][1][0] in there for _, there in shown) == 1]
+    pairs = [(n, n + step) for n in once for step in (-1, 1) if 0 <= n + step < len(shown)]
+    pairs = [(n, other) for n, other in pairs if len(shown[other][1]) == 1]
+    if not pairs:
+        return None
+    here, other = story.chance.choice(pairs)
+    x, (place, (thing,)) = shown[here][1][0], shown[other]
+    text = story.wording("after seen" if other > here else "before seen", x=x)
+    present = [article(t) for t in story.seen if t not in (x, thing)]
+    absent = [article(t) for t in unseen(story)][:5]
+    right = article(thing)
+    return Draft("before or after", text, right, right, mixed(story, present, absent), [place])
 
 
 def first_or_last(story: Story) -> Draft | None:
@@ -84,23 +107,51 @@ def order(story: Story) -> Draft | None:
 
 
 def sequence(story: Story) -> Draft | None:
-    """What happened one after the other."""
+    """What happened, or was seen, one after the other."""
+    chance = story.chance
+    if chance.random() < 0.4:
+        return _sequence_seen(story)
     if len(story.events) < 3:
         return None
-    chance = story.chance
     begin = chance.randint(0, len(story.events) - 3)
     some = story.events[begin : begin + 3]
     if begin or len(story.events) > 3:
         some = story.events[:3] if chance.random() < 0.5 else some
     order = [one.shown for one in some]
-    wrong = []
-    for _ in range(8):
-        other = chance.sample(order, 3)
-        if other != order:
-            wrong.append(", then ".join(other))
-    right = ", then ".join(order)
-    text = story.wording("sequence")
-    places = [one.place for one in some]
+    return _ordered(story, "sequence", ", then ", order, [], [one.place for one in some])
+
+
+def _sequence_seen(story: Story) -> Draft | None:
+    """Things in the order in which they came up, beside other orders and other things."""
+    chance = story.chance
+    first = {thing: places[0] for thing, places in story.seen.items()}
+    alone = [thing for thing, at in first.items() if list(first.values()).count(at) == 1]
+    if len(alone) < 3:
+        return None
+    order = sorted(chance.sample(alone, 3), key=lambda thing: first[thing])
+    absent = unseen(story)
+    others = [[*order[:2], chance.choice(absent)] for _ in range(2) if absent]
+    named = [[article(thing) for thing in each] for each in (order, *others)]
+    places = [first[thing] for thing in order]
+    comma = chance.choice((", ", ", then "))
+    return _ordered(story, "sequence seen", comma, named[0], named[1:], places)
+
+
+def _ordered(
+    story: Story,
+    key: str,
+    comma: str,
+    order: list[str],
+    others: list[list[str]],
+    places: list[int],
+) -> Draft:
+    """``order`` beside other orders of the same, mostly, and ``others``."""
+    chance = story.chance
+    shuffled = [chance.sample(order, 3) for _ in range(8)]
+    wrong = [comma.join(each) for each in (*shuffled, *others) if each != order]
+    chance.shuffle(wrong)
+    right = comma.join(order)
+    text = story.wording(key)
     return Draft("sequence", text, right, right, wrong, places, timed=False, chosen=True)
 
 
