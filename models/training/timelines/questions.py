@@ -170,7 +170,7 @@ def _unanswerable(story: Story) -> Draft | None:
             return None
         text = story.wording("colour of", x=chance.choice(things))
         wrong = [story.value("colour").shown for _ in range(6)]
-    choosing = chance.random() < 0.3
+    choosing = chance.random() < (0.45 if story.side == "trained" else 0.3)
     return Draft("unanswerable", text, NOT_SEEN, NOT_SEEN, wrong, [], timed=False, chosen=choosing)
 
 
