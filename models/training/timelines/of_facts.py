@@ -176,6 +176,8 @@ def source(story: Story) -> Draft | None:
     ways = chance.choice(_WAYS_TOLD)
     some = [way for n, way in enumerate(ways) if n in (how, _SPOKEN, _WRITTEN, _UNTOLD)]
     fixed = ways if chance.random() < 0.5 else tuple(some)
+    if what.isupper() and story.side == "trained" and chance.random() < 0.4:
+        what = what.title()  # as one writes it oneself
     text = story.wording("source", x=what)
     said, timed = _WAYS_TOLD[0][how], bool(places)
     return Draft("heard or read", text, said, ways[how], [], places, timed=timed, fixed=fixed)

@@ -209,6 +209,8 @@ _TRAINED: dict[str, tuple[str, ...]] = {
     ),
     "source": (
         'In which way did "{x}" come up?',
+        "How was '{x}' told?",
+        "How did '{x}' become known?",
         'Where does "{x}" come from?',
         'How do you know of "{x}"?',
     ),
