@@ -29,6 +29,9 @@ from pipeline.watcher import Watched, Watcher
 PUT_INTO_WORDS = 1.5
 """Seconds that speech may wait for its words before pictures have to give way to it."""
 
+SEALED = 1.5
+"""Seconds that what was seen needs to get to disk: words are not waited for beyond that."""
+
 NOT_RUNNING = "nobody watched: Onlooker was not running"
 
 
@@ -186,6 +189,7 @@ class Lane:
     def join(self, deadline: float) -> bool:
         """True where all threads have ended by ``deadline`` on the monotonic clock. What was
         seen is in memory as soon as the one that watches has."""
+        self._perception.understanding.hurry(deadline - SEALED)
         if self._thread.is_alive():
             self._thread.join(max(0.0, deadline - clock.monotonic()))
         ended = self.reader.close(max(0.0, deadline - clock.monotonic()))

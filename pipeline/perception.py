@@ -116,13 +116,13 @@ class Perception:
     def finish(self) -> list[Utterance]:
         """All that is still to be understood: the stream has ended."""
         self._put(self._voice.finish())
-        return self.understood(wait=True)
+        return self.understood(everything=True)
 
-    def understood(self, wait: bool = False) -> list[Utterance]:
+    def understood(self, everything: bool = False) -> list[Utterance]:
         """Utterances that are in words since the last call. Of a stream that must not be held up
-        they come some time after they end, unless it is worth to ``wait``."""
+        they come some time after they end; ``everything`` is waited for at its end."""
         heard = []
-        for said in self.understanding.understood(wait):
+        for said in self.understanding.understood(everything):
             speech = said.speech
             transcript = self._supervisor.attempt(
                 "understanding speech", speech.end, said.words, since=speech.start

@@ -7,9 +7,10 @@ are watched. A file's speech is understood on the spot, so that the same file al
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -61,11 +62,16 @@ class Understanding:
         self._queue: SimpleQueue[tuple[Speech, Future[Transcript | None]]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._deadline = math.inf
 
     def start(self) -> None:
         """From now on understand on a thread beside; :meth:`close` ends it."""
         self._thread = threading.Thread(target=self._run, name="understand", daemon=True)
         self._thread.start()
+
+    def hurry(self, deadline: float) -> None:
+        """Wait for no words beyond ``deadline`` on the monotonic clock. From any thread."""
+        self._deadline = deadline
 
     def close(self, deadline: float) -> bool:
         """True where the thread, if there is one, has ended by ``deadline`` on the monotonic
@@ -91,17 +97,26 @@ class Understanding:
             self._waiting += (_Waiting(self.said(speech), None),)
             return None
         future: Future[Transcript | None] = Future()
-        self._waiting += (_Waiting(Said(speech, partial(future.result, PATIENCE)), future),)
+        self._waiting += (_Waiting(Said(speech, partial(self._wait, future)), future),)
         self._queue.put((speech, future))
         return self._leave_out() if len(self._waiting) > MOST else None
 
-    def understood(self, wait: bool = False) -> list[Said]:
-        """What has been understood since, in the order in which it was spoken; of all that was
-        put where it is worth to ``wait``."""
+    def understood(self, everything: bool = False) -> list[Said]:
+        """What has been understood since, in the order in which it was spoken; or
+        ``everything``, also what has yet to be waited for."""
         waiting = self._waiting
-        ready = list(waiting if wait else takewhile(_ready, waiting))
+        ready = list(waiting if everything else takewhile(_ready, waiting))
         self._waiting = waiting[len(ready) :]
         return [each.said for each in ready]
+
+    def _wait(self, future: Future[Transcript | None]) -> Transcript | None:
+        patient = monotonic() + PATIENCE
+        while not future.done():
+            left = min(patient, self._deadline) - monotonic()
+            if left <= 0:
+                raise TimeoutError("it took too long")
+            wait([future], min(left, POLL))
+        return future.result()
 
     def _leave_out(self) -> Speech | None:
         """The oldest that nobody has begun with."""

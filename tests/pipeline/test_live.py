@@ -93,7 +93,9 @@ class LiveSource:
         for item in self.media:
             with clock.changed:
                 while clock.now < item.time and not self._closed:
-                    idle = self.session is None or self.session._lanes[0].reader.lag == 0
+                    reader = self.session._lanes[0].reader if self.session else None
+                    # Where the last that came was left out, watching is behind and has nothing.
+                    idle = reader is None or reader.lag == 0 or not len(reader._queue)
                     if idle and not clock.working:
                         clock.now = item.time
                     else:

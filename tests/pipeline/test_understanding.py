@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from memory.memory import Memory
-from memory.segment import Gap, Utterance
+from memory.segment import Gap, Look, Utterance
 from models.media import AudioChunk, Media
 from models.speech.recogniser import Transcript
 from models.speech.voice import Speech
+from pipeline.lane import SEALED
 from pipeline.perception import UNHEARD, Perception
 from pipeline.session import Session
 from pipeline.sources import open_source
@@ -67,7 +68,7 @@ def test_nobody_waits_for_words_and_they_come_in_the_order_of_speech() -> None:
         assert understanding.understood() == []
         assert [said.speech.start for said in understanding.waiting] == [1.0, 3.0]
         ears.may.set()
-        found = understanding.understood(wait=True)
+        found = understanding.understood(everything=True)
         assert [said.words().text for said in found] == ["words of 1.0", "words of 3.0"]
         assert understanding.waiting == ()
 
@@ -142,12 +143,36 @@ def test_a_live_stream_is_watched_on_while_a_sentence_is_put_into_words(sample: 
                 assert segment.start - 0.5 <= each.start < segment.end
 
 
+def test_who_ends_in_a_hurry_keeps_what_was_seen_and_a_gap_for_the_words(sample: Path) -> None:
+    ears = Held()
+    fake = engine()
+    fake = replace(fake, senses=replace(fake.senses, hearing=ears))
+    with open_source(str(sample), rate=1) as clip:
+        media = list(takewhile(lambda each: each.time < 10, clip))
+    with Memory.open(None, hashed) as memory:
+        session = Session(Scripted(media), fake, memory)
+        session._lanes[0]._perception.understanding.start()
+        session.start()
+        until(lambda: session.status.wordless > 2.0)
+        began = time.monotonic()
+        session.close(SEALED + 0.2)
+        assert time.monotonic() - began < 5.0
+        until(lambda: not session.status.watching)
+        found = [o for s in memory.segments() for o in s.observations]
+        ears.may.set()
+        assert session._lanes[0]._perception.understanding.close(time.monotonic() + 20)
+    gaps = [gap.reason for gap in found if isinstance(gap, Gap)]
+    assert [reason for reason in gaps if "understanding speech failed" in reason]
+    assert [o for o in found if isinstance(o, Look)]
+
+
 def test_the_thread_ends_with_the_session() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with (
         Memory.open(None, hashed) as memory,
         Session(Scripted(frames(4), live=True), engine(), memory) as session,
     ):
         assert session.wait(20)
-        assert any(thread.name == "understand" for thread in threading.enumerate())
-    assert threading.active_count() == before
+        own = set(threading.enumerate()) - before
+        assert any(thread.name == "understand" for thread in own)
+    assert not any(thread.is_alive() for thread in own)
