@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from models.reasoning.prompt import END
 from models.reasoning.smollm2 import load
 
 SYSTEM = (
@@ -35,6 +36,9 @@ MEASURED = (
     "the printing press", "patience", "winter",
 )  # fmt: skip
 
+AT_ONCE = 30
+"""Requests that are replied to side by side."""
+
 LONGEST = 70
 """Tokens of a reply that are kept; one that is shorter ends with its end mark."""
 
@@ -52,8 +56,11 @@ class Chats:
         if not path.exists():
             model, tokenizer = load(home)
             made = {
-                name: [(text, _reply(model, tokenizer, text)) for text in _requests(topics)]
-                for name, topics in (("trained", TRAINED), ("measured", MEASURED))
+                name: list(zip(asked, _replies(model, tokenizer, asked), strict=True))
+                for name, asked in (
+                    ("trained", _requests(TRAINED)),
+                    ("measured", _requests(MEASURED)),
+                )
             }
             path.write_text(json.dumps(made, indent=1), encoding="utf-8")
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -72,11 +79,17 @@ def _requests(topics: tuple[str, ...]) -> list[str]:
     return [form.format(topic) for topic, form in product(topics, FORMS)]
 
 
-def _reply(model: Any, tokenizer: Any, request: str) -> str:
-    ids = tokenizer.encode(SYSTEM + turn(request), add_special_tokens=False, return_tensors="pt")
-    with torch.inference_mode():
-        out = model.generate(
-            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=LONGEST
+def _replies(model: Any, tokenizer: Any, requests: list[str]) -> list[str]:
+    """The likeliest reply to each, some at once."""
+    told = []
+    for first in range(0, len(requests), AT_ONCE):
+        some = [SYSTEM + turn(request) for request in requests[first : first + AT_ONCE]]
+        given = tokenizer(
+            some, add_special_tokens=False, padding=True, padding_side="left", return_tensors="pt"
         )
-    text: str = tokenizer.decode(out[0, ids.shape[1] :])
-    return text
+        with torch.inference_mode():
+            out = model.generate(**given, do_sample=False, max_new_tokens=LONGEST)
+        for text in tokenizer.batch_decode(out[:, given["input_ids"].shape[1] :]):
+            said, end, _ = text.partition(END)
+            told.append(said + end)
+    return told
