@@ -10,6 +10,8 @@ from zlib import crc32
 import numpy as np
 import pytest
 import torch
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from models.reasoning import prompt
@@ -92,6 +94,31 @@ def test_a_question_is_read_as_the_engine_puts_it(reader: Reader) -> None:
         seen_again += again != []
         assert len(again) <= sum(map(len, lines))
     assert 0 < seen_again < 20
+
+
+def train_two_steps(number: int, folder: Path) -> None:
+    """What each of two processes does."""
+    torch.set_num_threads(1)
+    meeting = f"file://{folder / 'meeting'}"
+    distributed.init_process_group("gloo", meeting, rank=number, world_size=2)
+    one = trainer(folder, Reader(Words()))
+    one.step()  # changes what goes up alone: that is nothing before
+    one.step()
+    torch.save([weight.detach() for weight in one.weights], folder / f"{number}.pt")
+    distributed.destroy_process_group()
+
+
+def test_two_processes_train_what_one_would(tmp_path: Path, reader: Reader) -> None:
+    alone = trainer(tmp_path, reader)
+    before = [weight.detach().clone() for weight in alone.weights]
+    alone.step()
+    alone.step()
+    spawn(train_two_steps, (tmp_path,), 2)
+    for number in range(2):
+        together = torch.load(tmp_path / f"{number}.pt", weights_only=True)
+        for weight, one, other in zip(before, alone.weights, together, strict=True):
+            torch.testing.assert_close(other, one.detach(), rtol=1e-3, atol=1e-5)
+            assert not torch.equal(weight, other)
 
 
 def test_a_step_depends_on_seed_and_number_alone(tmp_path: Path, reader: Reader) -> None:
