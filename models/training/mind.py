@@ -10,7 +10,7 @@ of that. ``tests/bench/mind.py`` measures the rest.
 
 Two processes use two cores nearly twice as well as one; threads would wait for each other.
 ``--compile`` makes a step a third faster still. An allocator that keeps what it was given saves
-another tenth or more: ``LD_PRELOAD=libjemalloc.so.2 MALLOC_CONF=dirty_decay_ms:-1``.
+another tenth or more: ``LD_PRELOAD=libjemalloc.so.2``.
 """
 
 from __future__ import annotations
