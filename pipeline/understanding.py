@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
-from queue import Empty, SimpleQueue
 from time import monotonic
 
 from models.speech.recogniser import Transcript
@@ -39,7 +39,7 @@ class Said:
     words: Callable[[], Transcript | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     said: Said
     future: Future[Transcript | None] | None  # None: it is understood where it is asked for
@@ -59,7 +59,8 @@ class Understanding:
         self.left_out = 0
         self._transcribe = transcribe
         self._waiting: tuple[_Waiting, ...] = ()  # replaced, never changed: others look at it
-        self._queue: SimpleQueue[tuple[Speech, Future[Transcript | None]]] = SimpleQueue()
+        self._unbegun: deque[_Waiting] = deque()  # at most MOST and one
+        self._come = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
         self._deadline = math.inf
@@ -97,8 +98,11 @@ class Understanding:
             self._waiting += (_Waiting(self.said(speech), None),)
             return None
         future: Future[Transcript | None] = Future()
-        self._waiting += (_Waiting(Said(speech, partial(self._wait, future)), future),)
-        self._queue.put((speech, future))
+        each = _Waiting(Said(speech, partial(self._wait, future)), future)
+        self._waiting += (each,)
+        with self._come:
+            self._unbegun.append(each)
+            self._come.notify()
         return self._leave_out() if len(self._waiting) > MOST else None
 
     def understood(self, everything: bool = False) -> list[Said]:
@@ -120,27 +124,32 @@ class Understanding:
 
     def _leave_out(self) -> Speech | None:
         """The oldest that nobody has begun with."""
-        for each in self._waiting:
-            if each.future is not None and each.future.cancel():
-                self._waiting = tuple(other for other in self._waiting if other is not each)
-                self.left_out += 1
-                return each.said.speech
-        return None
+        with self._come:
+            if not self._unbegun:
+                return None
+            oldest = self._unbegun.popleft()
+        assert oldest.future is not None
+        oldest.future.cancel()
+        self._waiting = tuple(each for each in self._waiting if each is not oldest)
+        self.left_out += 1
+        return oldest.said.speech
+
+    def _next(self) -> _Waiting | None:
+        """The next to understand, waited for; None where none will come."""
+        with self._come:
+            while not self._unbegun:
+                if self._closed:
+                    return None
+                self._come.wait(POLL)
+            return self._unbegun.popleft()
 
     def _run(self) -> None:
-        while True:
+        while (each := self._next()) is not None:
+            assert each.future is not None
             try:
-                speech, future = self._queue.get(timeout=POLL)
-            except Empty:
-                if self._closed:
-                    return
-                continue
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(self._transcribe(speech))
+                each.future.set_result(self._transcribe(each.said.speech))
             except Exception as error:  # raised again where the words are asked for
-                future.set_exception(error)
+                each.future.set_exception(error)
 
 
 def _ready(waiting: _Waiting) -> bool:
