@@ -121,6 +121,14 @@ def batch(
     return sorted(trees, key=len, reverse=True)
 
 
+def shares(trees: Sequence[Tree], among: int) -> list[list[Tree]]:
+    """``trees``, the longest first, dealt out so that each gets about as many tokens."""
+    dealt: list[list[Tree]] = [[] for _ in range(among)]
+    for tree in trees:
+        min(dealt, key=lambda some: sum(map(len, some))).append(tree)
+    return dealt
+
+
 class Trainer:
     """The model with its addition, and how far it is.
 
@@ -166,7 +174,7 @@ class Trainer:
         trees = batch(self.reader, self.seed, self.done, self.chats)
         whole, lost = sum(tree.weight for tree in trees), 0.0
         first, of = _place()
-        for tree in trees[first::of]:
+        for tree in shares(trees, of)[first]:
             share = branches.loss(self.model, tree) * (tree.weight / whole)
             torch.autograd.backward(share)
             lost += share.item()

@@ -96,6 +96,14 @@ def test_a_question_is_read_as_the_engine_puts_it(reader: Reader) -> None:
     assert 0 < seen_again < 20
 
 
+def test_the_trees_of_a_step_are_dealt_out_evenly(reader: Reader) -> None:
+    trees = mind.batch(reader, 0, 0, [("Say hello.", "Hello.")])
+    dealt = mind.shares(trees, 2)
+    assert sorted(map(len, (*dealt[0], *dealt[1]))) == sorted(map(len, trees))
+    one, other = (sum(map(len, some)) for some in dealt)
+    assert abs(one - other) <= min(map(len, trees[:-1]))
+
+
 def train_two_steps(number: int, folder: Path) -> None:
     """What each of two processes does."""
     torch.set_num_threads(1)
