@@ -82,6 +82,15 @@ GazeCues = Annotated[
 ]
 
 
+Plain = Annotated[
+    bool,
+    typer.Option(
+        "--plain/--trained",
+        help="Embedded: the language model as it comes, without what was trained on timelines.",
+    ),
+]
+
+
 def chosen(
     engine: EngineName = "embedded",
     model: ModelName = None,
@@ -96,6 +105,7 @@ def chosen(
     fallback: FallbackTo = None,
     notes: Notes = True,
     gaze_cues: GazeCues = None,
+    plain: Plain = False,
 ) -> Choice:
     """The engine that the options name."""
     bits: Literal["8bit", "4bit"] | None = None if quantise is None else quantise.value
@@ -114,6 +124,7 @@ def chosen(
         instead,
         notes,
         gaze_cues,
+        plain,
     )
 
 

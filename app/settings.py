@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     fallback: Literal["embedded"] | None = None
     notes: bool | None = None
     gaze_cues: str | None = None
+    plain: bool | None = None
     host: str | None = None
     port: int | None = None
     max_sessions: int | None = None

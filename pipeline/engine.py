@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from memory.recall import Embed
 from models.reasoning.reasoner import Reasoner
 from pipeline.perception import Senses
 from pipeline.spill import SpillFolder
+
+if TYPE_CHECKING:
+    from models.reasoning.embedded import EmbeddedModel
 
 ENGINES = ("embedded", "transformers", "remote")
 
@@ -30,6 +33,7 @@ class Choice:
             the first.
         fallback: ``"embedded"`` answers where the server does not; None for none.
         gaze_cues: names of :class:`models.gaze.cues.Cues`; None for the engine's own choice.
+        plain: the embedded language model as it comes, without what was trained.
     """
 
     name: str = "embedded"
@@ -45,6 +49,7 @@ class Choice:
     fallback: Literal["embedded"] | None = None
     notes: bool = True
     gaze_cues: str | None = None
+    plain: bool = False
 
 
 class EngineError(Exception):
@@ -87,6 +92,10 @@ def load_engine(choice: Choice, home: Path) -> Engine:
         )
     if choice.name == "embedded" and choice.model is not None:
         raise EngineError("the embedded engine brings its own model: leave --model out")
+    if choice.plain and "embedded" not in (choice.name, choice.fallback):
+        raise EngineError(
+            f"--plain is for the embedded engine: the {choice.name} one has no use for it"
+        )
     if choice.name != "remote" and choice.base_url is not None:
         raise EngineError("--base-url names a model server: give --engine remote with it")
     # Loaded here and not above: transformers takes seconds, and a mistake must show before.
@@ -121,9 +130,7 @@ def _mind(
 
     try:
         if choice.name == "embedded":
-            from models.reasoning.embedded import EmbeddedModel
-
-            model = EmbeddedModel.load(home)
+            model = _embedded(choice, home)
             return lambda scratch: model.reasoner(embed), {
                 "engine": "embedded",
                 "model": model.name,
@@ -159,6 +166,12 @@ def _mind(
     }
 
 
+def _embedded(choice: Choice, home: Path) -> EmbeddedModel:
+    from models.reasoning.embedded import TRAINED, EmbeddedModel
+
+    return EmbeddedModel.load(home, None if choice.plain else TRAINED)
+
+
 def _remote(
     choice: Choice, home: Path, embed: Embed
 ) -> tuple[Callable[[Path | None], Reasoner], dict[str, object]]:
@@ -191,9 +204,7 @@ def _remote(
     }
     if choice.fallback is None:
         return lambda scratch: RemoteReasoner(server), facts
-    from models.reasoning.embedded import EmbeddedModel
-
-    own = EmbeddedModel.load(home)
+    own = _embedded(choice, home)
     return lambda scratch: WithFallback(RemoteReasoner(server), own.reasoner(embed)), facts
 
 

@@ -194,6 +194,7 @@ def build_app(engines: Mapping[str, Load]) -> typer.Typer:
                     files[0].stem if len(files) == 1 else loaded.benchmark,
                     engine,
                     *([Path(choice.model).name] if choice.model else []),
+                    *(["plain"] if choice.plain else []),
                     *(["blind"] if blind else []),
                     *([f"gaze-{whose}"] if gaze is not None else []),
                     mode.value,

@@ -2,7 +2,7 @@
 
 Beside each linear layer of a transformers decoder's layers two thin matrices are trained, and the
 layer's output is ``x W^T + x A^T B^T``. What was trained is kept by itself, a few per cent of the
-model, and added to the weights when they are loaded: then it costs nothing.
+model, and stands beside the weights again when they are loaded, or is added to them.
 """
 
 from __future__ import annotations
@@ -50,6 +50,21 @@ def attach(model: Any, rank: int) -> dict[str, LowRank]:
     return added
 
 
+def load(model: Any, path: Path, of: str) -> None:
+    """Put what is kept in ``path`` beside the weights of ``model``, which is named ``of``.
+
+    Raises:
+        ReasonerError: the file is missing, damaged, or is for another model.
+    """
+    tensors = read(model, path, of)
+    rank = len(next(thin for name, thin in tensors.items() if name.endswith(".down")))
+    with torch.no_grad():
+        for name, layer in attach(model, rank).items():
+            layer.down.copy_(tensors[f"{name}.down"])
+            layer.up.copy_(tensors[f"{name}.up"])
+    model.requires_grad_(False)
+
+
 def save(added: Mapping[str, LowRank], path: Path, of: str) -> None:
     """Write what was trained, in float16, for the model named ``of``."""
     tensors = {}
@@ -61,8 +76,8 @@ def save(added: Mapping[str, LowRank], path: Path, of: str) -> None:
     half.replace(path)
 
 
-def read(path: Path, of: str) -> dict[str, Tensor]:
-    """The tensors that :func:`save` wrote, by name, in float32.
+def read(model: Any, path: Path, of: str) -> dict[str, Tensor]:
+    """The tensors that :func:`save` wrote for ``model``, named ``of``, by name, in float32.
 
     Raises:
         ReasonerError: the file is missing, damaged, or is for another model.
@@ -74,10 +89,18 @@ def read(path: Path, of: str) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise ReasonerError(
             f"the trained addition to the model, {path}, cannot be read: {error}. Restore the "
-            "file, or make it again with models.training.mind"
+            "file, make it again with models.training.mind, or go without it: --plain"
         ) from error
-    if about.get("format") != FORMAT or about.get("of") != of:
-        raise _foreign(path, of)
+    wanted = {}
+    for name, _, _, layer in _linear(model):
+        wanted[f"{name}.down"], wanted[f"{name}.up"] = layer.in_features, layer.out_features
+    sides = {n: t.shape[1 if n.endswith(".down") else 0] for n, t in tensors.items()}
+    ranks = {t.shape[0 if n.endswith(".down") else 1] for n, t in tensors.items()}
+    if (about.get("format"), about.get("of")) != (FORMAT, of) or sides != wanted or len(ranks) != 1:
+        raise ReasonerError(
+            f"{path} is no addition to {of}. Restore the file, make it again with "
+            "models.training.mind, or go without it: --plain"
+        )
     return tensors
 
 
@@ -87,25 +110,11 @@ def merge(model: Any, path: Path, of: str) -> None:
     Raises:
         ReasonerError: the file is missing, damaged, or is for another model.
     """
-    tensors = read(path, of)
-    layers = {name: layer for name, _, _, layer in _linear(model)}
-    wanted = {}
-    for name, layer in layers.items():
-        wanted[f"{name}.down"], wanted[f"{name}.up"] = layer.in_features, layer.out_features
-    sides = {n: t.shape[1 if n.endswith(".down") else 0] for n, t in tensors.items()}
-    if sides != wanted:
-        raise _foreign(path, of)
+    tensors = read(model, path, of)
     with torch.no_grad():
-        for name, layer in layers.items():
+        for name, _, _, layer in _linear(model):
             added = tensors[f"{name}.up"] @ tensors[f"{name}.down"]
             layer.weight += added.to(layer.weight.dtype)
-
-
-def _foreign(path: Path, of: str) -> ReasonerError:
-    return ReasonerError(
-        f"{path} is no addition to {of}. Restore the file, "
-        "or make it again with models.training.mind"
-    )
 
 
 def _linear(model: Any) -> Iterator[tuple[str, nn.Module, str, nn.Linear]]:

@@ -1,10 +1,12 @@
 """The embedded reasoner: a small language model that answers from evidence, and says so.
 
-SmolLM2-135M by itself invents. So what it may say is bound to the evidence
-(:mod:`models.reasoning.grounding`): where nothing bears on the question it says that nothing
-was seen or heard; otherwise it takes a few words of the sentences that do
-(:mod:`models.reasoning.spans`), and quotes them with the time. Multiple choice weighs how well
-the evidence supports each option, and the model's own likelihood of it.
+SmolLM2-135M by itself invents, also after it was trained to read timelines
+(:mod:`models.training.mind`), though less. So what it may say is bound to the evidence
+(:mod:`models.reasoning.grounding`): where sentences bear on the question it takes a few words of
+those (:mod:`models.reasoning.spans`), and quotes them with the time. Where none does, what it says
+by itself counts only where a line of the evidence holds it (:mod:`models.reasoning.borne`);
+otherwise nothing was seen or heard. Multiple choice weighs how well the evidence supports each
+option, and how likely the model takes it to be the answer.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.reasoning import smollm2, whose
+from models.reasoning import adapter, smollm2, whose
+from models.reasoning.borne import bearer, told
 from models.reasoning.context import Fork, StreamingContext
 from models.reasoning.gate import PriorityGate
 from models.reasoning.grounding import (
@@ -36,12 +39,25 @@ from models.reasoning.grounding import (
 from models.reasoning.multimodal.chat import plain
 from models.reasoning.multimodal.pieces import pieces
 from models.reasoning.packed import decode_packed
-from models.reasoning.prompt import ASKED, END, HEAD, clipped, clock, distinct, earlier, shown
+from models.reasoning.prompt import (
+    ASKED,
+    END,
+    HEAD,
+    NOT_SEEN,
+    clipped,
+    clock,
+    distinct,
+    earlier,
+    shown,
+)
 from models.reasoning.prompt import question as put
 from models.reasoning.reasoner import Counts, Evidence, Line, Passage, Reply
 from models.reasoning.rolling import RollingContext
 from models.reasoning.spans import spans
 from models.text.words import content
+
+TRAINED = Path(__file__).resolve().parent.parent.parent / "assets" / "mind.safetensors"
+"""What :mod:`models.training.mind` added to the weights."""
 
 CONTEXT = 4096
 """Tokens of the running context; the model was trained on 8,192."""
@@ -60,6 +76,16 @@ SHARPNESS = 6.0
 MODEL_SHARE = 0.35
 """Weight of the model's own likelihoods beside the support by the evidence."""
 
+LONGEST = 24
+"""Tokens of what the trained model may say by itself."""
+
+SEEN = math.log(0.03)
+"""Log-probability of "not seen" up to which the trained model may answer by itself."""
+
+TRAINED_SHARE = 0.2
+"""Weight of the trained model's log-probabilities beside the support by the evidence. On made-up
+timelines, and on the programmes of ``tests/bench/grounded.py``, 0.1 to 1.5 gives the same."""
+
 _YES_NO = re.compile(
     r"^(?:and |so |then )?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would)\b",
     re.IGNORECASE,
@@ -77,9 +103,12 @@ _MANY = 4
 class EmbeddedModel:
     """The weights, for any number of streams; use :meth:`load`."""
 
-    def __init__(self, model: Any, tokenizer: Any, context: int = CONTEXT) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, context: int = CONTEXT, trained: bool = False
+    ) -> None:
         self.tokenizer = tokenizer
-        self.name = f"embedded {smollm2.NAME} 4-bit"
+        self.trained = trained
+        self.name = f"embedded {smollm2.NAME} 4-bit{', trained on timelines' if trained else ''}"
         self.stop = tokenizer.convert_tokens_to_ids(END)
         self.enders = [self.stop, *(self.ids(mark)[0] for mark in (".", "\n", ","))]
         self._model = model
@@ -87,15 +116,21 @@ class EmbeddedModel:
         self._gate = PriorityGate()
 
     @classmethod
-    def load(cls, home: Path) -> EmbeddedModel:
+    def load(cls, home: Path, added: Path | None = TRAINED) -> EmbeddedModel:
         """Load the weights; what is prepared once is kept under ``home``.
 
+        Args:
+            added: what was trained; None for the model as it comes.
+
         Raises:
-            ReasonerError: the package with the weights is missing, or the disk is full.
+            ReasonerError: the package with the weights is missing, ``added`` is missing or
+                damaged, or the disk is full.
         """
         model, tokenizer = smollm2.load(home)
+        if added is not None:
+            adapter.load(model, added, smollm2.NAME)
         decode_packed(model)
-        return cls(model, tokenizer)
+        return cls(model, tokenizer, trained=added is not None)
 
     def reasoner(self, embed: Embed) -> EmbeddedReasoner:
         """A reasoner with an empty running context."""
@@ -178,6 +213,8 @@ class EmbeddedReasoner:
         if _YES_NO.match(question):
             return _said(*_yes_or_no(grounds, evidence))
         found = answering(grounds, self._embed)
+        if not found and self._model.trained:
+            return self._by_itself(question, grounds, evidence, cancelled)
         if not found:
             return _said(*_nothing(grounds))
         return self._in_their_words(question, grounds, found, evidence, cancelled)
@@ -198,9 +235,14 @@ class EmbeddedReasoner:
         if sorted(option.strip().lower() for option in options) == ["no", "yes"]:
             return _yes_no_chances(grounds, options, evidence), Counts()
         supported = support(grounds, options, self._embed)
-        likely, counts = self._likelihoods(question, options, grounds, evidence)
+        if self._model.trained:
+            share = TRAINED_SHARE
+            likely, counts = self._read(question, options, grounds, evidence)
+        else:
+            share = MODEL_SHARE
+            likely, counts = self._likelihoods(question, options, grounds, evidence)
         scores = [
-            SHARPNESS * by_evidence + MODEL_SHARE * by_model
+            SHARPNESS * by_evidence + share * by_model
             for by_evidence, by_model in zip(supported, likely, strict=True)
         ]
         return torch.tensor(scores).softmax(0).tolist(), counts
@@ -240,18 +282,62 @@ class EmbeddedReasoner:
         reply = Reply(speak(), counts, tuple(quoted))
         return reply
 
-    def _asked(self, question: str, grounds: Grounds, evidence: Evidence) -> tuple[Fork, Counts]:
+    def _by_itself(
+        self,
+        question: str,
+        grounds: Grounds,
+        evidence: Evidence,
+        cancelled: Callable[[], bool],
+    ) -> Reply:
+        """What the trained model says, where it thinks that it was seen or heard and a line bears
+        it; the line follows."""
+        fork, counts = self._asked(question, grounds, evidence)
+        began = time.perf_counter()
+        said, lines = _nothing(grounds)
+        line, answer = None, ""
+        (unseen,) = fork.score([[*self._model.ids(f" {NOT_SEEN}"), self._model.stop]])
+        if unseen <= SEEN:
+            tokens = list(fork.generate(LONGEST, [self._model.stop], cancelled))
+            counts.generated = len(tokens)
+            answer = self._model.tokenizer.decode(tokens)
+            line = bearer(answer, evidence)
+        if line is not None:
+            said, lines = f"{_capitalised(told(answer)[0])}. {_quoted(line)}", [line]
+        reply = _said(said, lines)
+        return replace(reply, counts=counts, generating=time.perf_counter() - began)
+
+    def _asked(
+        self,
+        question: str,
+        grounds: Grounds,
+        evidence: Evidence,
+        options: Sequence[str] = (),
+    ) -> tuple[Fork, Counts]:
         """A fork of the running context that has read the evidence and the question."""
         view = self._context.view(evidence.time)
         slow = self._model.content("".join(shown(p) for p in _closest(grounds, evidence)))[:SLOW]
         history = "".join(earlier(exchange) for exchange in evidence.history[-2:])
         text = [
-            *self._model.content(history + put(question)),
+            *self._model.content(history + put(question, options)),
             *self._model.ids(ASKED),
         ]
         counts = Counts(fast=view.fork.length, slow=len(slow), text=len(text))
         view.fork.append([*slow, *text])
         return view.fork, counts
+
+    def _read(
+        self, question: str, options: Sequence[str], grounds: Grounds, evidence: Evidence
+    ) -> tuple[list[float], Counts]:
+        """How likely the trained model takes each option to be the answer, as logarithms.
+
+        That nothing of it was seen is always offered, and speaks for no option more than for
+        another: where the notes do not tell, the model is not made to guess.
+        """
+        offered = [*options, NOT_SEEN]
+        fork, counts = self._asked(question, grounds, evidence, offered)
+        told = fork.score([[*self._model.content(f" {o}"), self._model.stop] for o in offered])
+        shares = torch.tensor(told).softmax(0)
+        return (shares[:-1] + shares[-1] / len(options)).log().tolist(), counts
 
     def _likelihoods(
         self, question: str, options: Sequence[str], grounds: Grounds, evidence: Evidence

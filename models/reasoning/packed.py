@@ -14,6 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.reasoning.adapter import LowRank
+
 SHORT = 8
 """Rows up to which the packed weights are the faster."""
 
@@ -105,9 +107,35 @@ class Packed8Linear(nn.Module):
         return out.view(*x.shape[:-1], -1)
 
 
+class PackedLowRank(nn.Module):
+    """A packed layer with a :class:`~models.reasoning.adapter.LowRank`'s addition.
+
+    Weights with the addition in them would no longer fit into their 4 bits: it stands beside the
+    packed ones, in bfloat16, and only in those for long runs.
+    """
+
+    def __init__(self, added: LowRank) -> None:
+        super().__init__()
+        self.base = _packed(added.base.weight, head=False)
+        with torch.no_grad():
+            added.base.weight += added.up @ added.down
+        self.register_buffer("down", added.down.detach().to(torch.bfloat16))
+        self.register_buffer("up", added.up.detach().to(torch.bfloat16))
+        self.down: Tensor
+        self.up: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.base(x)
+        if x.numel() // x.shape[-1] > SHORT:
+            return out
+        thin = nn.functional.linear(x.to(torch.bfloat16), self.down)
+        return out + nn.functional.linear(thin, self.up).to(x.dtype)
+
+
 def decode_packed(model: nn.Module) -> None:
     """Put packed layers in place of the linear ones of a transformers decoder on a CPU: 4 bits
-    where they are enough, else 8, and 8 for the output head.
+    where they are enough, else 8, and 8 for the output head. What
+    :func:`models.reasoning.adapter.load` put beside a layer stays there.
 
     The head may share its weights with the embedding; they stay shared.
 
@@ -116,7 +144,9 @@ def decode_packed(model: nn.Module) -> None:
     """
     for name, module in list(model.named_modules()):
         for child, layer in list(module.named_children()):
-            if not isinstance(layer, nn.Linear):
+            if isinstance(layer, LowRank):
+                setattr(module, child, PackedLowRank(layer))
+            if not isinstance(layer, nn.Linear) or isinstance(module, LowRank):
                 continue
             if getattr(layer, "bias", None) is not None:
                 raise ValueError(f"{name}.{child} has a bias, which packed layers do not take")

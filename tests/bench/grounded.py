@@ -1,6 +1,6 @@
 """How well the embedded reasoner's answers stand on the evidence, over invented timelines.
 
-    python -m tests.bench.grounded
+    python -m tests.bench.grounded [--plain]
 
 Short programmes of six facts each, written for this and for nothing else. Each fact is asked as
 a multiple-choice and as a free question, and for its time; each has a near miss, a question of
@@ -12,12 +12,13 @@ the last two were written afterwards and chose nothing.
 
 from __future__ import annotations
 
+import argparse
 import random
 from collections import Counter
 from dataclasses import dataclass
 
 from app.home import ROOT, home
-from models.reasoning.embedded import NOTHING, EmbeddedModel, EmbeddedReasoner
+from models.reasoning.embedded import NOTHING, TRAINED, EmbeddedModel, EmbeddedReasoner
 from models.reasoning.reasoner import Evidence, Line, Passage
 from models.text.embedding import SentenceEmbedder
 
@@ -134,7 +135,9 @@ def ask(tally: Tally, reasoner: EmbeddedReasoner, told: list[Fact], others: list
 
 
 def main() -> None:
-    model = EmbeddedModel.load(home())
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--plain", action="store_true", help="the language model as it comes")
+    model = EmbeddedModel.load(home(), None if parser.parse_args().plain else TRAINED)
     embed = SentenceEmbedder()
     told = PROGRAMMES.read_text(encoding="utf-8").split("\n\n")
     for title, programmes in (("chosen on", told[:-HELD_OUT]), ("held out", told[-HELD_OUT:])):

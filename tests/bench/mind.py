@@ -7,7 +7,8 @@ itself as the embedded engine puts it, and answered by the model alone: no rule 
 helps. With ``--plain`` the model as it comes answers the same prompts beside the adapted one; the
 name of an adapter may be left out then. Options are weighed by the likelihood of their text and
 the end mark; free answers are the likeliest tokens one after the other, marked by
-:func:`marked`. Intervals are Wilson's, 95 %.
+:func:`marked`. The engine passes on a free answer only where "not seen" is unlikely enough: that
+threshold is counted beside. Intervals are Wilson's, 95 %.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from app.home import home
 from app.scoring.metrics import wilson
 from models.reasoning import adapter, prompt
 from models.reasoning.context import Fork, StreamingContext
-from models.reasoning.embedded import EmbeddedModel
+from models.reasoning.embedded import SEEN, EmbeddedModel
 from models.reasoning.packed import decode_packed
 from models.reasoning.smollm2 import NAME, load
 from models.training.mind import MEASURED
@@ -133,6 +134,8 @@ class Results:
     timely: Share = field(default_factory=Share)
     invented: Share = field(default_factory=Share)
     denied: Share = field(default_factory=Share)
+    invented_sure: Share = field(default_factory=Share)
+    denied_sure: Share = field(default_factory=Share)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -184,14 +187,18 @@ class Mind:
 
     def _say(self, fork: Fork, question: Asked) -> None:
         results = self.results
+        denied = [*self._model.content(f" {NOT_SEEN}"), self._model.stop]
+        sure = fork.score([denied])[0] <= SEEN
         tokens = list(fork.generate(LONGEST, [self._model.stop]))
         said = self._model.tokenizer.decode(tokens).strip()
         mark = marked(question, said)
         results.free[question.kind].add(mark.right)
         if question.answer == NOT_SEEN:
             results.invented.add(not mark.denies)
+            results.invented_sure.add(sure and not mark.denies)
         else:
             results.denied.add(mark.denies)
+            results.denied_sure.add(mark.denies or not sure)
             if mark.right and mark.timely is not None:
                 results.timely.add(mark.timely)
         if not mark.right:
@@ -228,6 +235,8 @@ def table(minds: Sequence[Mind]) -> Iterator[str]:
         ("right free answers with the right time", "timely"),
         ("answers to what has none (invented)", "invented"),
         ('"not seen" to what has an answer', "denied"),
+        ("invented, by the engine's threshold", "invented_sure"),
+        ("denied, by the engine's threshold", "denied_sure"),
     ):
         of_each = [getattr(mind.results, name) for mind in minds]
         counts = "/".join(dict.fromkeys(str(share.asked) for share in of_each))

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from models.reasoning import adapter
+from models.reasoning.packed import SHORT, PackedLowRank, decode_packed
 from models.reasoning.reasoner import ReasonerError
 
 
@@ -64,9 +65,32 @@ def test_merged_weights_say_what_the_addition_said(kept: tuple[Path, torch.Tenso
     torch.testing.assert_close(model(IDS).logits, logits, atol=1e-4, rtol=1e-4)
 
 
+def test_what_is_put_beside_the_weights_says_it_too(kept: tuple[Path, torch.Tensor]) -> None:
+    path, logits = kept
+    model = tiny()
+    adapter.load(model, path, "tiny")
+    torch.testing.assert_close(model(IDS).logits, logits, atol=1e-4, rtol=1e-4)
+    assert not any(weight.requires_grad for weight in model.parameters())
+
+
+def test_packed_layers_keep_what_stands_beside_them(kept: tuple[Path, torch.Tensor]) -> None:
+    path, _ = kept
+    whole, packed, plain = tiny(), tiny(), tiny()
+    adapter.merge(whole, path, "tiny")
+    adapter.load(packed, path, "tiny")
+    decode_packed(packed)
+    decode_packed(plain)
+    many = torch.randint(0, 40, (1, 2 * SHORT))
+    assert isinstance(packed.model.layers[0].mlp.up_proj, PackedLowRank)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(many).logits, whole(many).logits, atol=1e-4, rtol=1e-4)
+        few, right, without = (model(IDS).logits for model in (packed, whole, plain))
+    assert (few - right).norm() < 0.05 * (without - right).norm()
+
+
 def test_a_missing_or_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     damaged = tmp_path / "mind.safetensors"
-    with pytest.raises(ReasonerError, match="Restore the file, or make it again"):
+    with pytest.raises(ReasonerError, match="Restore the file, make it again"):
         adapter.merge(tiny(), damaged, "tiny")
     damaged.write_bytes(b"half of it")
     with pytest.raises(ReasonerError, match=r"mind\.safetensors, cannot be read"):

@@ -9,7 +9,7 @@ import torch
 
 from app.home import home
 from models.reasoning import smollm2
-from models.reasoning.embedded import NOTHING, EmbeddedModel, EmbeddedReasoner
+from models.reasoning.embedded import NOTHING, TRAINED, EmbeddedModel, EmbeddedReasoner
 from models.reasoning.packed import CANDIDATES, Packed4Linear, Packed8Linear, decode_packed
 from models.reasoning.reasoner import Evidence, Exchange, Line, Passage, ReasonerError
 from models.text.embedding import SentenceEmbedder
@@ -38,10 +38,10 @@ PASSAGES = (
 EVIDENCE = Evidence(30.0, PASSAGES)
 
 
-@pytest.fixture(scope="module")
-def model() -> EmbeddedModel:
+@pytest.fixture(scope="module", params=["trained", "plain"])
+def model(request: pytest.FixtureRequest) -> EmbeddedModel:
     try:
-        return EmbeddedModel.load(home())
+        return EmbeddedModel.load(home(), TRAINED if request.param == "trained" else None)
     except ReasonerError as error:
         pytest.skip(str(error))
 
