@@ -270,13 +270,13 @@ OPENING = 20
 @torch.inference_mode()
 def chatting(model: Any, reader: Reader, chats: Sequence[tuple[str, str]]) -> tuple[float, float]:
     """How well ``model`` foretells what the plain one says to ordinary requests: the perplexity of
-    its replies, and the share of replies whose first :data:`OPENING` tokens it would give."""
-    lost, tokens, same = 0.0, 0, 0
+    its replies, and which share of their first :data:`OPENING` tokens it would give."""
+    lost, tokens, same = 0.0, 0, 0.0
     for each in chats:
         logits, wanted, _ = branches.answer_logits(model, reader.chats([each]))
         lost += float(torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum"))
         tokens += len(wanted)
-        same += bool((logits.argmax(-1) == wanted)[:OPENING].all())
+        same += float((logits.argmax(-1) == wanted)[:OPENING].float().mean())
     return math.exp(lost / tokens), same / len(chats)
 
 
@@ -325,7 +325,8 @@ def _measure_chat(folder: Path, home: Path) -> None:
     reader, chats = Reader(tokenizer), chat.Chats.of(folder / "chat.json", home).measured
     for name in ("as published", "as trained"):
         perplexity, same = chatting(model, reader, chats)
-        print(f"{name}: perplexity {perplexity:.2f}, {same:.0%} begin with the same {OPENING}")
+        told = f"{same:.0%} of the first {OPENING} tokens are its own"
+        print(f"{name}: perplexity {perplexity:.2f}, {told}")
         if name == "as published":
             adapter.merge(model, folder / "mind.safetensors", NAME)
 
