@@ -372,19 +372,19 @@ def _news(short: Iterator[str], question: str) -> Iterator[str]:
     """A short answer as a sentence, from where it says something that the question does not;
     nothing where it never does."""
     known = set(content(question))
-    held, begun = "", False
+    held, begun, last = "", False, ""
     for piece in short:
         held += piece
         # The last word may not be whole yet: what stands before it decides.
         if not begun and set(content(held.rpartition(" ")[0])) <= known:
             continue
         yield held if begun else _capitalised(held)
-        held, begun = "", True
+        held, begun, last = "", True, held
     if held and set(content(held)) - known:
         yield _capitalised(held)
-        begun = True
+        begun, last = True, held
     if begun:
-        yield ". "
+        yield " " if last.endswith((".", "!", "?")) else ". "
 
 
 def _capitalised(text: str) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from app.home import home
 from models.reasoning import smollm2
-from models.reasoning.embedded import NOTHING, TRAINED, EmbeddedModel, EmbeddedReasoner
+from models.reasoning.embedded import NOTHING, TRAINED, EmbeddedModel, EmbeddedReasoner, _news
 from models.reasoning.packed import CANDIDATES, Packed4Linear, Packed8Linear, decode_packed
 from models.reasoning.reasoner import Evidence, Exchange, Line, Passage, ReasonerError
 from models.text.embedding import SentenceEmbedder
@@ -89,6 +89,18 @@ def test_what_was_not_seen_or_heard_is_said_to_be_so(
     reasoner: EmbeddedReasoner, question: str
 ) -> None:
     assert answer(reasoner, question).startswith(NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ([" the visitors", "!"], "The visitors! "),
+        ([" forty", " loaves"], "Forty loaves. "),
+        ([" the rye", " bread"], ""),  # what was asked
+    ],
+)
+def test_a_short_answer_is_a_sentence_of_its_own(said: list[str], told: str) -> None:
+    assert "".join(_news(iter(said), "How much rye bread?")) == told
 
 
 def test_when_is_answered_with_a_time(reasoner: EmbeddedReasoner) -> None:
