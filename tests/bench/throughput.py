@@ -8,7 +8,8 @@ busy film and a talking head (from the sample without them), with a key frame ev
 the encoder's own choice. The ways of reading them take turns in one process, so many rounds; told
 are medians of processor time, and of each round's ratio to plain PyAV decoding with the decoder's
 threads the same. Onlooker's ways turn into RGB what is looked at, and compress the features of it,
-which are given, not computed. ``--watch`` watches clips whole with the embedded engine.
+which are given, not computed. ``--watch`` watches clips whole with the embedded engine. The files are
+made by the program ``ffmpeg``, which must be there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import itertools
 import math
 import os
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -203,6 +205,8 @@ def main() -> None:
         torch.set_num_threads(1)
     if wanted.watch:
         lines = watched(wanted.watch)
+    elif shutil.which("ffmpeg") is None:
+        parser.error("the files are made by the program ffmpeg, which is not here: install it")
     else:
         lines = compared(wanted.clip, wanted.size, wanted.seconds, wanted.rounds)
     text = "\n".join([*lines, "", f"Load average at the end: {os.getloadavg()[0]:.1f}.", ""])
