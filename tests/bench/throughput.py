@@ -8,8 +8,8 @@ busy film and a talking head (from the sample without them), with a key frame ev
 the encoder's own choice. The ways of reading them take turns in one process, so many rounds; told
 are medians of processor time, and of each round's ratio to plain PyAV decoding with the decoder's
 threads the same. Onlooker's ways turn into RGB what is looked at, and compress the features of it,
-which are given, not computed. ``--watch`` watches clips whole with the embedded engine. The files are
-made by the program ``ffmpeg``, which must be there.
+which are given, not computed. ``--watch`` watches clips whole with the embedded engine. The program
+``ffmpeg`` makes the files, and must be there.
 """
 
 from __future__ import annotations
