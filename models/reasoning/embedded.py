@@ -294,15 +294,14 @@ class EmbeddedReasoner:
         fork, counts = self._asked(question, grounds, evidence)
         began = time.perf_counter()
         said, lines = _nothing(grounds)
-        line, answer = None, ""
         (unseen,) = fork.score([[*self._model.ids(f" {NOT_SEEN}"), self._model.stop]])
         if unseen <= SEEN:
             tokens = list(fork.generate(LONGEST, [self._model.stop], cancelled))
             counts.generated = len(tokens)
             answer = self._model.tokenizer.decode(tokens)
             line = bearer(answer, evidence)
-        if line is not None:
-            said, lines = f"{_capitalised(told(answer)[0])}. {_quoted(line)}", [line]
+            if line is not None:
+                said, lines = f"{_capitalised(told(answer)[0])}. {_quoted(line)}", [line]
         reply = _said(said, lines)
         return replace(reply, counts=counts, generating=time.perf_counter() - began)
 

@@ -173,8 +173,8 @@ class Trainer:
         self.optimizer.zero_grad()
         trees = batch(self.reader, self.seed, self.done, self.chats)
         whole, lost = sum(tree.weight for tree in trees), 0.0
-        first, of = _place()
-        for tree in shares(trees, of)[first]:
+        number, among = _place()
+        for tree in shares(trees, among)[number]:
             share = branches.loss(self.model, tree) * (tree.weight / whole)
             torch.autograd.backward(share)
             lost += share.item()
@@ -200,20 +200,20 @@ class Trainer:
     def run(self) -> None:
         """Train until the minutes are over; the state is kept on the way."""
         began, before = time.monotonic(), self.spent
-        first, _ = _place()
+        number, _ = _place()  # the first alone keeps log and state
         saved = began
         with (self.folder / "log.jsonl").open("a") as log:
             while self.spent < 60 * self.minutes:
                 lost = self.step()
                 self.spent = _agreed(before + time.monotonic() - began)
-                if first != 0:
+                if number != 0:
                     continue
                 line = {"step": self.done, "seconds": round(self.spent, 1), "tokens": self.tokens}
                 print(json.dumps(line | {"loss": round(lost, 4)}), file=log, flush=True)
                 if time.monotonic() - saved > 120:
                     self.save()
                     saved = time.monotonic()
-        if first == 0:
+        if number == 0:
             self.save()
 
     def save(self) -> None:
